@@ -1,0 +1,1 @@
+//! `#[derive(H5Type)]`; see the `h5` crate.

@@ -1,0 +1,3 @@
+//! Bytes <-> structures, one structure of the HDF5 File Format Specification a file. Follows no address.
+
+pub mod primitive;

@@ -1,0 +1,9 @@
+//! HDF5 in pure Rust.
+pub mod error;
+mod filter;
+mod format;
+pub mod limits;
+pub mod model;
+
+pub use error::{Error, ErrorKind, Result};
+pub use limits::{Limits, Policy, Reach};

@@ -1,0 +1,30 @@
+//! Paths of objects: components between slashes.
+
+/// The components of a path; empty ones and `.` are left out, as HDF5 does.
+pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|&b| b == b'/').filter(|c| !c.is_empty() && *c != b".")
+}
+
+/// The path of a child.
+pub(crate) fn join(parent: &str, child: &str) -> String {
+    if child.starts_with('/') {
+        child.to_owned()
+    } else if parent.ends_with('/') {
+        format!("{parent}{child}")
+    } else {
+        format!("{parent}/{child}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_components_and_dots_are_left_out() {
+        let parts: Vec<_> = components(b"//a/./b//..").collect();
+        assert_eq!(parts, [&b"a"[..], b"b", b".."]);
+        assert_eq!(join("/", "a"), "/a");
+        assert_eq!(join("/a", "b/c"), "/a/b/c");
+    }
+}
