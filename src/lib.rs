@@ -7,3 +7,9 @@ pub mod model;
 
 pub use error::{Error, ErrorKind, Result};
 pub use limits::{Limits, Policy, Reach};
+
+/// For this crate's benches and fuzz targets; not part of the API.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::filter::*;
+}
