@@ -2,3 +2,5 @@
 
 pub mod checksum;
 pub mod primitive;
+pub mod superblock;
+pub mod symbol_table;
