@@ -1,13 +1,13 @@
 //! Header messages: sections IV.A.2.a to IV.A.2.x of the HDF5 File Format Specification, one a file.
 
-//pub mod attribute;
+pub mod attribute;
 pub mod dataspace;
 pub mod datatype;
 pub mod fill;
-//pub mod layout;
-//pub mod link;
-//pub mod link_info;
-//pub mod pipeline;
+pub mod layout;
+pub mod link;
+pub mod link_info;
+pub mod pipeline;
 pub mod shared;
 
 use std::io::Seek;
