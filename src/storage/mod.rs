@@ -1,0 +1,97 @@
+//! Storage: the only floor that follows an address.
+
+pub(crate) mod attributes;
+pub(crate) mod btree;
+pub(crate) mod chunk_index;
+pub(crate) mod dataset;
+pub(crate) mod external;
+pub(crate) mod heap;
+pub(crate) mod links;
+pub(crate) mod object;
+pub(crate) mod open;
+pub(crate) mod raw_data;
+pub(crate) mod reader;
+pub(crate) mod resolve;
+mod shared;
+mod virtual_dataset;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use rustc_hash::FxHashMap;
+
+use self::{heap::global::GlobalHeap, reader::Reader};
+use crate::{
+    error::{Context, Error, Result},
+    format::{
+        message::file_space_info::FileSpaceInfoMessage, primitive::Structure,
+        shared_message_table::SharedMessageTable, superblock::Superblock,
+    },
+    limits::Policy,
+};
+
+/// Settings of an open file.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) policy: Policy,
+    /// Bytes of the decoded chunks that each dataset keeps.
+    pub(crate) cache_bytes: usize,
+    /// Threads that decode chunks; 0 is as many as the machine has.
+    pub(crate) threads: usize,
+    pub(crate) mmap: bool,
+    /// Open in spite of status flags that say that a writer has the file open.
+    pub(crate) ignore_flags: bool,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) reader: Reader,
+    pub(crate) superblock: Superblock,
+    /// Name for errors.
+    pub(crate) name: String,
+    /// Path of the file, if it has one: other files are looked for beside it.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) settings: Settings,
+    pub(crate) global_heap: GlobalHeap,
+    pub(crate) file_space: Option<FileSpaceInfoMessage>,
+    /// Address and number of indexes of the table of shared messages.
+    shared_message_table: Option<(u64, u8)>,
+    shared: OnceLock<Vec<SharedHeap>>,
+    /// Other files that this one led to.
+    others: Mutex<FxHashMap<PathBuf, Arc<Store>>>,
+    #[cfg(feature = "parallel")]
+    pool: Option<rayon::ThreadPool>,
+}
+
+/// Types of messages (a bit each) and the heap that shares them.
+pub(crate) type SharedHeap = (u16, Option<u64>);
+
+impl Store {
+    /// The heaps of shared messages.
+    pub(crate) fn shared_table(&self) -> Result<&[SharedHeap]> {
+        if let Some(heaps) = self.shared.get() {
+            return Ok(heaps);
+        }
+        let Some((address, indexes)) = self.shared_message_table else {
+            return Err(Error::corrupt("a shared message in a file without a table of shared messages"));
+        };
+        let bytes = self.reader.up_to(address, 4 + 8 * 40 + 64).in_structure("shared message table")?;
+        let table = SharedMessageTable::decode(&bytes, indexes, self.reader.sizes).at(address)?;
+        let heaps = table.indexes.iter().map(|index| (index.message_types, index.heap)).collect();
+        Ok(self.shared.get_or_init(|| heaps))
+    }
+
+    /// The pool in which chunks are decoded, if it is not the global one.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
+        self.pool.as_ref()
+    }
+
+    /// Number of indexes of shared messages.
+    pub(crate) fn shared_indexes(&self) -> u8 {
+        self.shared_message_table.map_or(0, |(_, n)| n)
+    }
+}

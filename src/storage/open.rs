@@ -1,0 +1,258 @@
+//! Opening a file: its superblock, the extension of that, and other files it leads to.
+
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use rustc_hash::FxHashMap;
+
+use super::{Settings, Store, heap::global::GlobalHeap, object::ObjectHeader, reader::Reader};
+use crate::{
+    error::{Context, Error, ErrorKind, Result},
+    format::{
+        cache_image::CacheImage,
+        driver_info::DriverInfo,
+        message::{
+            MessageType, btree_k::BTreeKMessage, cache_image::CacheImageMessage, driver_info::DriverInfoMessage,
+            file_space_info::FileSpaceInfoMessage, shared_table::SharedTableMessage,
+        },
+        primitive::Structure,
+        superblock::{FLAG_SWMR, FLAG_WRITE, MAX_LEN, SIGNATURE, Superblock},
+    },
+    limits::{Limits, Reach},
+    source::{ByteSource, OverlaySource},
+};
+
+/// The offset of the signature: 0, 512, 1024, 2048 ...
+fn find_signature(source: &dyn ByteSource) -> Result<u64> {
+    let mut offset = 0u64;
+    let mut signature = [0; SIGNATURE.len()];
+    while offset.checked_add(SIGNATURE.len() as u64).is_some_and(|end| end <= source.len()) {
+        source.read_at(offset, &mut signature)?;
+        if signature == SIGNATURE {
+            return Ok(offset);
+        }
+        offset = if offset == 0 { 512 } else { offset * 2 };
+    }
+    Err(ErrorKind::NotHdf5.into())
+}
+
+impl Store {
+    /// Opens a file over any source.
+    pub(crate) fn open(
+        source: Arc<dyn ByteSource>,
+        name: String,
+        path: Option<PathBuf>,
+        limits: Arc<Limits>,
+        settings: Settings,
+    ) -> Result<Arc<Store>> {
+        let open = || Self::open_source(source, &name, path, limits, settings);
+        open().map_err(|e| e.in_file(&name)).map(Arc::new)
+    }
+
+    fn open_source(
+        source: Arc<dyn ByteSource>,
+        name: &str,
+        path: Option<PathBuf>,
+        limits: Arc<Limits>,
+        settings: Settings,
+    ) -> Result<Store> {
+        let base = find_signature(&*source)?;
+        let mut head = vec![0; (source.len() - base).min(MAX_LEN as u64) as usize];
+        source.read_at(base, &mut head)?;
+        let mut superblock = Superblock::decode(&head).at(base)?;
+        let swmr = superblock.version == 3 && superblock.flags & FLAG_SWMR != 0;
+        if superblock.version == 3 && superblock.flags & FLAG_WRITE != 0 && !swmr && !settings.ignore_flags {
+            return Err(ErrorKind::Locked(
+                "the superblock says that a writer has the file open; if none has, the flag is left from a crash and \
+                 can be cleared"
+                    .into(),
+            )
+            .into());
+        }
+        // The stored end counts from the start of the source as the writer saw it.
+        let stored_end = superblock.eof.checked_sub(superblock.base);
+        let stored_end = stored_end.ok_or_else(|| Error::corrupt("end of file before the base address"))?;
+        let available = source.len() - base;
+        if stored_end > available && !swmr {
+            return Err(Error::truncated(format!(
+                "the file should have {} bytes, it has {}",
+                base.saturating_add(stored_end),
+                source.len()
+            )));
+        }
+        let end = if swmr { available } else { stored_end };
+        let reader = Reader::new(source, base, end, superblock.sizes, limits);
+        let mut store = Store {
+            reader,
+            name: name.to_owned(),
+            path,
+            settings,
+            global_heap: GlobalHeap::default(),
+            file_space: None,
+            shared_message_table: None,
+            shared: OnceLock::new(),
+            others: Mutex::new(FxHashMap::default()),
+            #[cfg(feature = "parallel")]
+            pool: None,
+            superblock: superblock.clone(),
+        };
+        if let Some(address) = superblock.driver_info {
+            let bytes = store.reader.up_to(address, 16 + (1 << 16))?;
+            let driver = DriverInfo::decode(&bytes, superblock.sizes).at(address)?;
+            return Err(Error::unsupported(format!("file of driver {}", driver.name)));
+        }
+        store.extension(&mut superblock)?;
+        store.superblock = superblock;
+        #[cfg(feature = "parallel")]
+        if store.settings.threads > 1 {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(store.settings.threads).build();
+            store.pool = Some(pool.map_err(|e| Error::from(std::io::Error::other(e)))?);
+        }
+        Ok(store)
+    }
+
+    /// Reads the superblock extension.
+    fn extension(&mut self, superblock: &mut Superblock) -> Result<()> {
+        let Some(address) = superblock.extension else { return Ok(()) };
+        let header = ObjectHeader::read(&self.reader, address).in_structure("superblock extension")?;
+        let sizes = self.reader.sizes;
+        if let Some(k) = header.content(self, MessageType::BTreeK, |b| BTreeKMessage::decode(b, sizes))? {
+            superblock.chunk_k = k.chunk;
+            superblock.internal_k = k.internal;
+            superblock.leaf_k = k.leaf;
+        }
+        if let Some(d) = header.content(self, MessageType::DriverInfo, |b| DriverInfoMessage::decode(b, sizes))? {
+            return Err(Error::unsupported(format!("file of driver {}", String::from_utf8_lossy(&d.name))));
+        }
+        self.file_space =
+            header.content(self, MessageType::FileSpaceInfo, |b| FileSpaceInfoMessage::decode(b, sizes))?;
+        let table = header.content(self, MessageType::SharedTable, |b| SharedTableMessage::decode(b, sizes))?;
+        self.shared_message_table = table.map(|t| (t.address, t.indexes));
+        let image = header.content(self, MessageType::CacheImage, |b| CacheImageMessage::decode(b, sizes))?;
+        if let Some(CacheImageMessage { address: Some(address), length }) = image {
+            self.overlay_cache_image(address, length).in_structure("metadata cache image").at(address)?;
+        }
+        Ok(())
+    }
+
+    /// Metadata in the cache image are not written at their own addresses: put them there.
+    fn overlay_cache_image(&mut self, address: u64, length: u64) -> Result<()> {
+        let bytes = self.reader.bytes(address, length)?.into_owned();
+        let image = CacheImage::decode(&bytes, self.reader.sizes)?;
+        let mut overlay = OverlaySource::new(self.reader.source().clone());
+        let base = self.reader.base();
+        for entry in &image.entries {
+            let data = bytes.get(entry.data.clone()).unwrap_or_default();
+            let end = entry.address.checked_add(data.len() as u64);
+            if end.is_none_or(|end| end > self.reader.end()) {
+                return Err(Error::corrupt(format!("entry for {:#x} beyond the end of the file", entry.address)));
+            }
+            overlay.put(base + entry.address, data.to_vec());
+        }
+        self.reader = Reader::new(
+            Arc::new(overlay),
+            base,
+            self.reader.end(),
+            self.reader.sizes,
+            self.reader.limits.clone(),
+        );
+        Ok(())
+    }
+
+    /// The path of a file that this one names, if the policy allows to open it.
+    pub(crate) fn locate(&self, name: &[u8], reach: &Reach, what: &str) -> Result<PathBuf> {
+        let shown = String::from_utf8_lossy(name);
+        let denied = |why: &str| Error::denied(format!("{what} {shown:?}: {why}"));
+        if name.is_empty() || name.contains(&0) {
+            return Err(Error::corrupt(format!("{what} with the name {shown:?}")));
+        }
+        if *reach == Reach::None {
+            return Err(denied("no other files may be opened"));
+        }
+        let Some(own) = &self.path else {
+            return Err(denied("a file that is not on disk has no folder to look in"));
+        };
+        let own = own.canonicalize().unwrap_or_else(|_| own.clone());
+        let folder = own.parent().unwrap_or(Path::new("/"));
+        let name = os_path(name)?;
+        let mut candidates = vec![folder.join(&*name)];
+        if name.is_absolute()
+            && let Some(file) = name.file_name()
+        {
+            candidates.push(folder.join(file));
+        }
+        let root = match reach {
+            Reach::Beside => Some(Cow::Borrowed(folder)),
+            Reach::Below(root) => Some(Cow::Owned(root.canonicalize()?)),
+            _ => None,
+        };
+        let mut refused = None;
+        for candidate in candidates {
+            let Ok(found) = candidate.canonicalize() else { continue };
+            if root.as_ref().is_some_and(|root| !found.starts_with(root)) {
+                refused.get_or_insert("it lies outside the folder that is allowed");
+            } else if found.is_file() {
+                return Ok(found);
+            } else {
+                refused.get_or_insert("it is no regular file");
+            }
+        }
+        match refused {
+            Some(why) => Err(denied(why)),
+            None => Err(Error::not_found(format!("{what} {shown:?}"))),
+        }
+    }
+
+    /// Another HDF5 file that this one names; opened once.
+    pub(crate) fn other(&self, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
+        let path = self.locate(name, reach, what)?;
+        let lock = || self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = lock().get(&path) {
+            return Ok(store.clone());
+        }
+        let source = open_path(&path, self.settings.mmap)?;
+        let shown = path.display().to_string();
+        let settings = Settings { threads: self.settings.threads.min(1), ..self.settings.clone() };
+        let store = Store::open(source, shown, Some(path.clone()), self.reader.limits.clone(), settings)?;
+        lock().insert(path, store.clone());
+        Ok(store)
+    }
+}
+
+fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        Ok(Cow::Borrowed(Path::new(std::ffi::OsStr::from_bytes(name))))
+    }
+    #[cfg(not(unix))]
+    match std::str::from_utf8(name) {
+        Ok(name) => Ok(Cow::Borrowed(Path::new(name))),
+        Err(_) => Err(Error::unsupported("a file name that is not UTF-8")),
+    }
+}
+
+/// Opens a file for reading, mapped if that is wanted and built in.
+pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> {
+    #[cfg(any(unix, windows))]
+    {
+        let file = std::fs::File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(Error::usage("not a regular file"));
+        }
+        #[cfg(feature = "mmap")]
+        if mmap && file.metadata()?.len() > 0 {
+            return Ok(Arc::new(crate::source::MmapSource::new(file)?));
+        }
+        let _ = mmap;
+        Ok(Arc::new(crate::source::FileSource::new(file)?))
+    }
+    #[cfg(not(any(unix, windows)))]
+    {
+        let _ = mmap;
+        Ok(Arc::new(crate::source::MemorySource::new(std::fs::read(path)?)))
+    }
+}
