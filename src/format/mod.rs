@@ -13,5 +13,8 @@ pub mod message;
 pub mod object_header;
 pub mod output;
 pub mod primitive;
+pub mod reference;
+pub mod selection;
 pub mod superblock;
 pub mod symbol_table;
+pub mod virtual_mapping;

@@ -1,14 +1,27 @@
 //! Header messages: sections IV.A.2.a to IV.A.2.x of the HDF5 File Format Specification, one a file.
 
 pub mod attribute;
+pub mod attribute_info;
+pub mod btree_k;
+pub mod cache_image;
+pub mod comment;
+pub mod continuation;
 pub mod dataspace;
 pub mod datatype;
+pub mod driver_info;
+pub mod external_files;
+pub mod file_space_info;
 pub mod fill;
+pub mod group_info;
 pub mod layout;
 pub mod link;
 pub mod link_info;
+pub mod mtime;
 pub mod pipeline;
+pub mod reference_count;
 pub mod shared;
+pub mod shared_table;
+pub mod symbol_table_message;
 
 use std::io::Seek;
 
