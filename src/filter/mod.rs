@@ -4,12 +4,17 @@ use std::ops::Range;
 
 use crate::error::Result;
 
+mod aec;
+mod bits;
 mod deflate;
 mod fletcher32;
 mod lzf;
+mod nbit;
 mod pipeline;
 mod registry;
+mod scaleoffset;
 mod shuffle;
+mod szip;
 
 pub use pipeline::{FilterPipeline, Scratch};
 pub use registry::{filter_name, lookup, register};
