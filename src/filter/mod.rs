@@ -108,3 +108,6 @@ pub trait Filter: Send + Sync {
         output: &mut Vec<u8>,
     ) -> Result<bool>;
 }
+
+#[cfg(test)]
+mod libhdf5_tests;
