@@ -8,6 +8,8 @@ mod aec;
 mod bits;
 mod deflate;
 mod fletcher32;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lzf;
 mod nbit;
 mod pipeline;

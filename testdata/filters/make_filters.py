@@ -302,7 +302,7 @@ def verify(path):
         fapl = h5p.create(h5p.FILE_ACCESS)
         fapl.set_fapl_core(1 << 16, False)
         fapl.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_V18)
-        file = h5f.create(b"memory", h5f.ACC_TRUNC, fapl=fapl)
+        file = h5f.create(b"written %d" % count, h5f.ACC_TRUNC, fapl=fapl)
         dset = h5d.create(file, b"x", tid, h5s.create_simple((len(decoded) // size,)), dcpl=dcpl)
         dset.write_direct_chunk((0,), message, mask)
         h5f.flush(file)
@@ -314,7 +314,7 @@ def verify(path):
             assert len(where) == 1, (name, where)
             image[where[0] : where[0] + 2] = struct.pack("<H", code)
         fapl.set_file_image(bytes(image))
-        dset = h5d.open(h5f.open(b"memory2", h5f.ACC_RDONLY, fapl=fapl), b"x")
+        dset = h5d.open(h5f.open(b"read %d" % count, h5f.ACC_RDONLY, fapl=fapl), b"x")
         back = np.empty(len(decoded) // size, dtype=f"V{size}")
         dset.read(h5s.ALL, h5s.ALL, back, mtype=tid)
         assert back.tobytes() == decoded, name
