@@ -44,6 +44,12 @@ fn spec(id: u16, client_data: &[u32]) -> FilterSpec {
     FilterSpec { id, optional: false, name: None, client_data: client_data.to_vec() }
 }
 
+fn scaleoffset(scale: u32, factor: u32, class: u32, size: u32) -> Vec<u32> {
+    let mut client_data = vec![scale, factor, LEN as u32 / size, class, size, 1, 0, 1];
+    client_data.resize(20, 0);
+    client_data
+}
+
 fn context(element_size: usize) -> ChunkContext {
     ChunkContext { chunk_bytes: LEN, element_size }
 }
@@ -59,6 +65,9 @@ fn codecs(c: &mut Criterion) {
     let shuffled = encoded(&spec(2, &[8]), 8, &field);
     let shuffled4 = encoded(&spec(2, &[4]), 4, &counts);
     let deflate = spec(1, &[4]);
+    let words: Vec<u8> =
+        (0..LEN / 2).flat_map(|i| (((i as f64 / 90.0).sin() * 2000.0) as i16 + 2047).to_le_bytes()).collect();
+    let nbit_compound = [14, 0, (LEN / 8) as u32, 3, 8, 2, 0, 1, 4, 0, 20, 0, 4, 4, 4];
     let cases = [
         ("deflate shuffled f64", deflate.clone(), 8, &shuffled),
         ("deflate f64", deflate.clone(), 8, &field),
@@ -66,6 +75,12 @@ fn codecs(c: &mut Criterion) {
         ("deflate i32", deflate, 4, &counts),
         ("lzf shuffled f64", spec(32000, &[]), 8, &shuffled),
         ("lzf i32", spec(32000, &[]), 4, &counts),
+        ("szip NN i32", spec(4, &[32 | 8 | 128, 16, 32, 1024]), 4, &counts),
+        ("szip NN u16", spec(4, &[32 | 8 | 128, 16, 16, 1024]), 2, &words),
+        ("nbit 12 of u16", spec(5, &[8, 0, (LEN / 2) as u32, 1, 2, 0, 12, 0]), 2, &words),
+        ("nbit compound", spec(5, &nbit_compound), 8, &counts),
+        ("scaleoffset i32", spec(6, &scaleoffset(2, 0, 0, 4)), 4, &counts),
+        ("scaleoffset f64", spec(6, &scaleoffset(0, 2, 1, 8)), 8, &field),
     ];
     for direction in ["decode", "encode"] {
         let mut group = c.benchmark_group(direction);

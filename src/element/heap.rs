@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 
 /// Finds objects of the global heap.
 pub trait HeapRead {
+    /// Bytes of an address in this file.
+    fn offset_size(&self) -> u8;
     /// Calls `f` with the bytes of an object.
     ///
     /// # Errors
@@ -36,12 +38,15 @@ pub(crate) struct HeapPointer {
 impl HeapPointer {
     /// From the bytes of the element; the address is as wide as they leave room for.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        match bytes {
-            [a, b, c, d, rest @ ..] => {
-                let (address, index) = heap_id(rest)?;
-                Ok(HeapPointer { len: u32::from_le_bytes([*a, *b, *c, *d]), address, index })
-            }
-            _ => Err(Error::corrupt("element too short for a pointer into the global heap")),
+        let parts = bytes.split_first_chunk::<4>().and_then(|(len, rest)| {
+            let (address, index) = rest.split_last_chunk::<4>()?;
+            let mut wide = [0; 8];
+            wide.get_mut(..address.len())?.copy_from_slice(address);
+            Some((u32::from_le_bytes(*len), u64::from_le_bytes(wide), u32::from_le_bytes(*index)))
+        });
+        match parts {
+            Some((len, address, index)) => Ok(HeapPointer { len, address, index }),
+            None => Err(Error::corrupt(format!("{} bytes are no pointer into the global heap", bytes.len()))),
         }
     }
 
@@ -62,24 +67,19 @@ impl HeapPointer {
     }
 }
 
-/// Address and index, as region references and variable-length elements hold them.
-pub(crate) fn heap_id(bytes: &[u8]) -> Result<(u64, u32)> {
-    let Some((address, index)) = bytes.split_last_chunk::<4>().filter(|(a, _)| (2..=8).contains(&a.len())) else {
-        return Err(Error::corrupt(format!("{} bytes are no global heap id", bytes.len())));
-    };
-    let mut wide = [0; 8];
-    wide[..address.len()].copy_from_slice(address);
-    Ok((u64::from_le_bytes(wide), u32::from_le_bytes(*index)))
-}
-
 /// Objects gathered from the global heap, so that values can be read without the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeapArena {
+    offset_size: u8,
     bytes: Vec<u8>,
     objects: FxHashMap<(u64, u32), std::ops::Range<usize>>,
 }
 
 impl HeapArena {
+    pub(crate) fn new(offset_size: u8) -> Self {
+        HeapArena { offset_size, ..HeapArena::default() }
+    }
+
     pub(crate) fn contains(&self, address: u64, index: u32) -> bool {
         self.objects.contains_key(&(address, index))
     }
@@ -103,6 +103,9 @@ impl HeapArena {
 }
 
 impl HeapRead for HeapArena {
+    fn offset_size(&self) -> u8 {
+        self.offset_size
+    }
     fn with_object(&self, address: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         f(self.object(address, index)?)
     }

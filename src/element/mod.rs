@@ -12,7 +12,8 @@ mod vlen;
 pub(crate) use byte_order::SwapPlan;
 pub use heap::{HeapRead, HeapWrite};
 pub(crate) use heap::{HeapArena, HeapPointer};
-pub use reference::{ObjectReference, RegionReference};
+pub use reference::{ObjectReference, Reference, RegionReference};
+pub(crate) use values::{gather, points_elsewhere};
 pub use values::{Element, Elements, Values};
 
 use crate::{error::Result, model::datatype::Datatype};

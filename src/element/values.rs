@@ -323,7 +323,7 @@ pub(crate) fn gather(
         DatatypeClass::Array { base, .. } if points_elsewhere(base) => gather(base, bytes, heap, arena)?,
         DatatypeClass::Reference(kind) => {
             for element in bytes.chunks_exact(size) {
-                if let Some((address, index)) = reference::heap_object(*kind, element)?
+                if let Some((address, index)) = reference::heap_object(*kind, element, heap.offset_size())?
                     && !arena.contains(address, index)
                 {
                     let found =

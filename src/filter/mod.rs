@@ -4,12 +4,19 @@ use std::ops::Range;
 
 use crate::error::Result;
 
+mod aec;
+mod bits;
 mod deflate;
 mod fletcher32;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lzf;
+mod nbit;
 mod pipeline;
 mod registry;
+mod scaleoffset;
 mod shuffle;
+mod szip;
 
 pub use pipeline::{FilterPipeline, Scratch};
 pub use registry::{filter_name, lookup, register};
@@ -103,3 +110,6 @@ pub trait Filter: Send + Sync {
         output: &mut Vec<u8>,
     ) -> Result<bool>;
 }
+
+#[cfg(test)]
+mod libhdf5_tests;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use super::{Filter, deflate, fletcher32, lzf, shuffle};
+use super::{Filter, deflate, fletcher32, lzf, nbit, scaleoffset, shuffle, szip};
 
 /// Names of <https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md>, sorted by
 /// identification.
@@ -85,6 +85,9 @@ fn built_in(id: u16) -> Option<&'static dyn Filter> {
         1 => &deflate::Deflate,
         2 => &shuffle::Shuffle,
         3 => &fletcher32::Fletcher32,
+        4 => &szip::Szip,
+        5 => &nbit::Nbit,
+        6 => &scaleoffset::ScaleOffset,
         32000 => &lzf::Lzf,
         _ => return None,
     })

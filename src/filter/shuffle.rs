@@ -99,6 +99,9 @@ pub fn shuffle(size: usize, input: &[u8], output: &mut [u8]) {
 
 /// The elements from `from` on, of any size.
 fn unshuffle_range(size: usize, count: usize, from: usize, planes: &[u8], elements: &mut [u8]) {
+    if count == 0 {
+        return;
+    }
     let mut start = from;
     for block in elements[from * size..].chunks_mut(BLOCK * size) {
         let here = block.len() / size;
@@ -112,6 +115,9 @@ fn unshuffle_range(size: usize, count: usize, from: usize, planes: &[u8], elemen
 }
 
 fn shuffle_range(size: usize, count: usize, from: usize, elements: &[u8], planes: &mut [u8]) {
+    if count == 0 {
+        return;
+    }
     let mut start = from;
     for block in elements[from * size..].chunks(BLOCK * size) {
         let here = block.len() / size;
@@ -138,14 +144,43 @@ fn shuffle_2(elements: &[u8], planes: &mut [u8]) {
     }
 }
 
+/// Elements that the staged kernels hold in buffers between two stages.
+const STAGE: usize = 256;
+
+/// Joins narrow numbers in pairs: compilers turn this loop into interleaving instructions.
+macro_rules! join {
+    ($name:ident, $narrow:ty, $wide:ty) => {
+        #[inline(always)]
+        fn $name(low: &[$narrow; STAGE], high: &[$narrow; STAGE]) -> [$wide; STAGE] {
+            let mut joined = [0; STAGE];
+            for ((to, low), high) in joined.iter_mut().zip(low).zip(high) {
+                *to = <$wide>::from(*low) | <$wide>::from(*high) << <$narrow>::BITS;
+            }
+            joined
+        }
+    };
+}
+join!(join_8, u8, u16);
+join!(join_16, u16, u32);
+join!(join_32, u32, u64);
+
+/// The planes of elements of `N` bytes, each as blocks of [`STAGE`] bytes.
+fn staged<const N: usize>(planes: &[u8]) -> [&[[u8; STAGE]]; N] {
+    let count = planes.len() / N;
+    std::array::from_fn(|byte| planes[byte * count..(byte + 1) * count].as_chunks().0)
+}
+
 fn unshuffle_4(planes: &[u8], elements: &mut [u8]) {
-    let count = planes.len() / 4;
-    let (p01, p23) = planes.split_at(2 * count);
-    let ((p0, p1), (p2, p3)) = (p01.split_at(count), p23.split_at(count));
-    let lanes = p0.iter().zip(p1).zip(p2.iter().zip(p3));
-    for (element, ((a, b), (c, d))) in elements.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
-        *element = [*a, *b, *c, *d];
+    let [a, b, c, d] = staged(planes);
+    let pairs = a.iter().zip(b).zip(c.iter().zip(d));
+    for (block, ((a, b), (c, d))) in elements.as_chunks_mut::<{ 4 * STAGE }>().0.iter_mut().zip(pairs) {
+        let joined = join_16(&join_8(a, b), &join_8(c, d));
+        for (element, value) in block.as_chunks_mut().0.iter_mut().zip(joined) {
+            *element = value.to_le_bytes();
+        }
     }
+    let count = planes.len() / 4;
+    unshuffle_range(4, count, count / STAGE * STAGE, planes, elements);
 }
 
 fn shuffle_4(elements: &[u8], planes: &mut [u8]) {
@@ -175,21 +210,19 @@ fn transpose(mut rows: [u64; 8]) -> [u64; 8] {
 }
 
 fn unshuffle_8(planes: &[u8], elements: &mut [u8]) {
-    let count = planes.len() / 8;
-    if count == 0 {
-        return;
-    }
-    let mut lanes = [const { &[] as &[[u8; 8]] }; 8];
-    for (lane, plane) in lanes.iter_mut().zip(planes.chunks_exact(count)) {
-        *lane = plane.as_chunks::<8>().0;
-    }
-    for (block, at) in elements.as_chunks_mut::<64>().0.iter_mut().zip(0..) {
-        let rows = transpose(lanes.map(|lane| u64::from_le_bytes(lane[at])));
-        for (element, row) in block.as_chunks_mut::<8>().0.iter_mut().zip(rows) {
-            *element = row.to_le_bytes();
+    let [a, b, c, d, e, f, g, h] = staged(planes);
+    let low = a.iter().zip(b).zip(c.iter().zip(d));
+    let high = e.iter().zip(f).zip(g.iter().zip(h));
+    let blocks = elements.as_chunks_mut::<{ 8 * STAGE }>().0;
+    for (block, (((a, b), (c, d)), ((e, f), (g, h)))) in blocks.iter_mut().zip(low.zip(high)) {
+        let low = join_16(&join_8(a, b), &join_8(c, d));
+        let high = join_16(&join_8(e, f), &join_8(g, h));
+        for (element, value) in block.as_chunks_mut().0.iter_mut().zip(join_32(&low, &high)) {
+            *element = value.to_le_bytes();
         }
     }
-    unshuffle_range(8, count, count / 8 * 8, planes, elements);
+    let count = planes.len() / 8;
+    unshuffle_range(8, count, count / STAGE * STAGE, planes, elements);
 }
 
 fn shuffle_8(elements: &[u8], planes: &mut [u8]) {

@@ -20,7 +20,7 @@ use crate::{
             external_files::ExternalFilesMessage, fill::FillMessage, layout::LayoutMessage,
             pipeline::PipelineMessage,
         },
-        virtual_mapping::decode_mappings,
+        virtual_mapping::decode_virtual_mappings,
     },
     model::{
         datatype::Datatype,
@@ -95,7 +95,7 @@ impl DatasetCore {
         if let Layout::Virtual { address: Some(address), index } = layout {
             let heap: HeapSession<'_> = store.global_heap.session(reader);
             heap.with_object(address, index, &mut |object| {
-                mappings = decode_mappings(object, sizes).in_structure("virtual dataset mappings").at(address)?;
+                mappings = decode_virtual_mappings(object, sizes).in_structure("virtual dataset mappings").at(address)?;
                 Ok(())
             })?;
             virtual_dataset::extend(store, &mappings, &mut dataspace, depth)?;

@@ -16,8 +16,8 @@ use crate::{
         message::{
             MessageType,
             link::decode_link,
-            link_info::LinkInfo,
-            symbol_table::SymbolTableMessage,
+            link_info::LinkInfoMessage,
+            symbol_table_message::SymbolTableMessage,
         },
         primitive::Structure,
         symbol_table::{EntryCache, SymbolTableEntry, SymbolTableNode},
@@ -32,15 +32,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) enum LinkStorage {
     SymbolTable { btree: u64, heap: u64 },
-    Compact { info: LinkInfo },
-    Dense { info: LinkInfo, heap: u64, name_index: u64 },
+    Compact { info: LinkInfoMessage },
+    Dense { info: LinkInfoMessage, heap: u64, name_index: u64 },
 }
 
 impl LinkStorage {
     pub(crate) fn of(store: &Store, header: &ObjectHeader) -> Result<Self> {
         let sizes = store.reader.sizes;
         if let Some(info) =
-            header.content(store, MessageType::LinkInfo, |body| LinkInfo::decode(body, sizes))?
+            header.content(store, MessageType::LinkInfo, |body| LinkInfoMessage::decode(body, sizes))?
         {
             return Ok(match (info.heap, info.name_index) {
                 (Some(heap), Some(name_index)) => LinkStorage::Dense { info, heap, name_index },
@@ -53,7 +53,10 @@ impl LinkStorage {
             });
         }
         match header.content(store, MessageType::SymbolTable, |b| SymbolTableMessage::decode(b, sizes))? {
-            Some(table) => Ok(LinkStorage::SymbolTable { btree: table.btree, heap: table.heap }),
+            Some(SymbolTableMessage { btree: Some(btree), heap: Some(heap) }) => {
+                Ok(LinkStorage::SymbolTable { btree, heap })
+            }
+            Some(_) => Err(Error::corrupt("undefined address").in_structure("symbol table").at(header.address)),
             None => Err(Error::usage("not a group").at(header.address)),
         }
     }
@@ -72,7 +75,7 @@ impl LinkStorage {
         match self {
             LinkStorage::SymbolTable { .. } => (false, false),
             LinkStorage::Compact { info } | LinkStorage::Dense { info, .. } => {
-                (info.tracks_order(), info.indexes_order())
+                (info.max_creation_index.is_some(), info.order_index.is_some())
             }
         }
     }

@@ -121,16 +121,16 @@ impl Store {
         let sizes = self.reader.sizes;
         if let Some(k) = header.content(self, MessageType::BTreeK, |b| BTreeKMessage::decode(b, sizes))? {
             superblock.chunk_k = k.chunk;
-            superblock.internal_k = k.internal;
-            superblock.leaf_k = k.leaf;
+            superblock.internal_k = k.group_internal;
+            superblock.leaf_k = k.group_leaf;
         }
-        if let Some(d) = header.content(self, MessageType::DriverInfo, |b| DriverInfoMessage::decode(b, sizes))? {
-            return Err(Error::unsupported(format!("file of driver {}", String::from_utf8_lossy(&d.name))));
+        if let Some(d) = header.content(self, MessageType::DriverInfo, DriverInfoMessage::decode)? {
+            return Err(Error::unsupported(format!("file of driver {}", String::from_utf8_lossy(&d.driver))));
         }
         self.file_space =
             header.content(self, MessageType::FileSpaceInfo, |b| FileSpaceInfoMessage::decode(b, sizes))?;
         let table = header.content(self, MessageType::SharedTable, |b| SharedTableMessage::decode(b, sizes))?;
-        self.shared_message_table = table.map(|t| (t.address, t.indexes));
+        self.shared_message_table = table.and_then(|t| Some((t.address?, t.indexes)));
         let image = header.content(self, MessageType::CacheImage, |b| CacheImageMessage::decode(b, sizes))?;
         if let Some(CacheImageMessage { address: Some(address), length }) = image {
             self.overlay_cache_image(address, length).in_structure("metadata cache image").at(address)?;

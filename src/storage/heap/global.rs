@@ -112,6 +112,9 @@ pub(crate) struct HeapSession<'a> {
 }
 
 impl HeapRead for HeapSession<'_> {
+    fn offset_size(&self) -> u8 {
+        self.reader.sizes.offset
+    }
     fn with_object(&self, address: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let last = self.last.borrow().as_ref().filter(|(a, _)| *a == address).map(|(_, c)| c.clone());
         let collection = match last {
