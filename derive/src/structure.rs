@@ -1,7 +1,7 @@
 //! A struct with named fields: a compound.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{DataStruct, DeriveInput, Error, Fields, Ident, Path, Result, Type, spanned::Spanned};
 
 use crate::attributes;
@@ -25,9 +25,16 @@ pub fn expand(input: &DeriveInput, data: &DataStruct, private: &Path) -> Result<
     let types: Vec<&Type> = fields.iter().map(|f| &f.ty).collect();
     let packed = attributes::reprs(&input.attrs)?.iter().any(|r| r == "packed");
 
-    // Spans of the field types, so that "is not an H5Type" points to the field.
-    let implementations: Vec<TokenStream> =
-        types.iter().map(|ty| quote_spanned!(ty.span()=> <#ty as #private::H5Type>)).collect();
+    // With the span of the field's type, so that "is not an H5Type" points to it.
+    let item = |name: &str| -> Vec<TokenStream> {
+        let respan = |ty: &&Type| {
+            let (span, name) = (ty.span(), Ident::new(name, ty.span()));
+            let private = spanned_tokens(private, span);
+            quote_spanned!(span=> <#ty as #private::H5Type>::#name)
+        };
+        types.iter().map(respan).collect()
+    };
+    let (pods, plans, datatypes) = (item("POD"), item("Plan"), item("datatype"));
     let slots: Vec<Ident> = (0..idents.len()).map(|i| format_ident!("slot{i}")).collect();
     let values = idents.iter().map(|ident| {
         // A field of a packed struct cannot be borrowed; what is packed is Copy.
@@ -42,13 +49,13 @@ pub fn expand(input: &DeriveInput, data: &DataStruct, private: &Path) -> Result<
             #[doc(hidden)]
             #[derive(::core::clone::Clone)]
             pub struct Plan {
-                #(#slots: #private::Slot<#implementations::Plan>,)*
+                #(#slots: #private::Slot<#plans>,)*
             }
 
             fn places() -> &'static [#private::Place; #count] {
                 static PLACES: ::std::sync::OnceLock<[#private::Place; #count]> = ::std::sync::OnceLock::new();
                 PLACES.get_or_init(|| {
-                    let sizes = [#(#implementations::datatype().size),*];
+                    let sizes = [#(#datatypes().size),*];
                     if <#ident as #private::H5Type>::POD {
                         #private::places_in_memory([#(::core::mem::offset_of!(#ident, #idents)),*], sizes)
                     } else {
@@ -60,7 +67,7 @@ pub fn expand(input: &DeriveInput, data: &DataStruct, private: &Path) -> Result<
             // SAFETY: `POD` holds only if it holds for all fields; `datatype` then gives their offsets in memory.
             #[automatically_derived]
             unsafe impl #private::H5Type for #ident {
-                const POD: bool = true #(&& #implementations::POD)*;
+                const POD: bool = true #(&& #pods)*;
                 type Plan = Plan;
 
                 fn datatype() -> #private::Datatype {
@@ -71,7 +78,7 @@ pub fn expand(input: &DeriveInput, data: &DataStruct, private: &Path) -> Result<
                             ::core::option::Option::None
                         },
                         places(),
-                        [#((#names, #implementations::datatype())),*],
+                        [#((#names, #datatypes())),*],
                     )
                 }
                 fn plan(file: &#private::Datatype) -> #private::Result<Plan> {
@@ -101,4 +108,13 @@ pub fn expand(input: &DeriveInput, data: &DataStruct, private: &Path) -> Result<
             }
         };
     })
+}
+
+/// The tokens of a path, all with this span.
+fn spanned_tokens(path: &Path, span: Span) -> TokenStream {
+    let respan = |mut token: proc_macro2::TokenTree| {
+        token.set_span(span);
+        token
+    };
+    path.to_token_stream().into_iter().map(respan).collect()
 }
