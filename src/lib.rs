@@ -4,6 +4,7 @@ mod filter;
 mod format;
 pub mod limits;
 pub mod model;
+pub mod source;
 
 pub use error::{Error, ErrorKind, Result};
 pub use limits::{Limits, Policy, Reach};

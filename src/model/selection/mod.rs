@@ -1,5 +1,10 @@
 //! Selections: which elements of a dataset.
 
+pub(crate) mod runs;
+mod slice;
+
+pub use slice::IntoSelection;
+
 /// Count or block of a hyperslab that reaches as far as the extent does.
 pub const UNLIMITED: u64 = u64::MAX;
 

@@ -1,0 +1,64 @@
+//! A memory-mapped file: the one module with unsafe code for it.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+
+use memmap2::Mmap;
+
+use super::{ByteSource, file::read_exact_at, past_end};
+use crate::error::Result;
+
+/// A mapped file. Metadata and small pieces are read from the map, large copies by positioned reads, which are faster.
+///
+/// The file must not be made shorter by anyone while it is mapped: the operating system answers an access beyond the
+/// end with a signal. Use [`FileSource`](super::FileSource) for files that others may truncate.
+#[derive(Debug)]
+pub struct MmapSource {
+    map: Mmap,
+    file: File,
+}
+
+impl MmapSource {
+    /// Maps an open file, read-only.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn new(file: File) -> Result<Self> {
+        // SAFETY: the map is read-only and lives as long as `self`. The bytes may change under us when another
+        // process writes to the file; every byte is treated as hostile, no reference into the map is ever assumed to
+        // hold what was read before, and all values read from it are plain integers. Truncation is the documented
+        // duty of the caller.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(MmapSource { map, file })
+    }
+}
+
+impl ByteSource for MmapSource {
+    fn len(&self) -> u64 {
+        self.map.len() as u64
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let len = self.len();
+        if offset.checked_add(buffer.len() as u64).is_none_or(|end| end > len) {
+            return Err(past_end(offset, buffer.len(), len));
+        }
+        if buffer.len() < LARGE {
+            let start = offset as usize;
+            buffer.copy_from_slice(&self.map[start..start + buffer.len()]);
+            return Ok(());
+        }
+        read_exact_at(&self.file, offset, buffer).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => past_end(offset, buffer.len(), len),
+            _ => e.into(),
+        })
+    }
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(&self.map)
+    }
+    fn copies_faster(&self) -> bool {
+        true
+    }
+}
+
+/// From here on a system call costs less than the page faults of the map.
+const LARGE: usize = 16 << 10;
