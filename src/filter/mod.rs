@@ -1,6 +1,27 @@
-//! Filters: pure codecs, one file each; and the pipeline of filters of a dataset.
+//! Filters: pure codecs, one file each; the registry that finds them; and the pipeline of filters of a dataset.
+
+use std::ops::Range;
 
 use crate::error::Result;
+
+mod deflate;
+mod fletcher32;
+mod lzf;
+mod pipeline;
+mod registry;
+mod shuffle;
+
+pub use pipeline::{FilterPipeline, Scratch};
+pub use registry::{filter_name, lookup, register};
+
+/// The functions that do the work, for benches.
+#[doc(hidden)]
+pub mod kernels {
+    pub use super::deflate::inflate;
+    pub use super::fletcher32::checksum as fletcher32;
+    pub use super::lzf::{compress as lzf_compress, decompress as lzf_decompress};
+    pub use super::shuffle::{shuffle, unshuffle};
+}
 
 /// One filter of a pipeline, as the file stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,20 +45,56 @@ pub struct ChunkContext {
     pub element_size: usize,
 }
 
-/// A codec. Decoding is hostile input: no panic, and no more output than `max_len`.
+/// A codec. What it decodes may be hostile: it must not panic, and must check every length it finds.
 pub trait Filter: Send + Sync {
     /// Name, as the registry of the HDF Group gives it.
     fn name(&self) -> &str;
-    /// Undoes the filter. `input` is what is stored; `output` is cleared and receives at most `max_len` bytes.
+
+    /// How many bytes `len` bytes become when encoded, if that depends on nothing but `len`. The pipeline
+    /// computes from it how many bytes the filters before this one must give.
+    fn encoded_len(&self, spec: &FilterSpec, context: &ChunkContext, len: usize) -> Option<usize> {
+        let _ = (spec, context, len);
+        None
+    }
+
+    /// Where the decoded bytes lie within `input`, for a filter that leaves them as they are (a checksum verifies
+    /// them here). `None` if this chunk must go through [`decode`](Self::decode).
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if `input` cannot have come from this filter.
+    fn payload(
+        &self,
+        spec: &FilterSpec,
+        context: &ChunkContext,
+        input: &[u8],
+    ) -> Result<Option<Range<usize>>> {
+        let _ = (spec, context, input);
+        Ok(None)
+    }
+
+    /// Undoes the filter and returns how many bytes of `output` it wrote, from its start.
+    ///
+    /// The length of `output` is that of the decoded bytes if it can be known, and else a bound for it; its content
+    /// is arbitrary.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if `input` cannot have come from this filter, or decodes to more than `output` holds.
     fn decode(
         &self,
         spec: &FilterSpec,
         context: &ChunkContext,
         input: &[u8],
-        max_len: usize,
-        output: &mut Vec<u8>,
-    ) -> Result<()>;
-    /// Applies the filter; `Ok(false)` if this chunk is better stored without it.
+        output: &mut [u8],
+    ) -> Result<usize>;
+
+    /// Applies the filter: `output` (empty at first) receives the encoded bytes. `Ok(false)`, allowed only if the
+    /// filter is optional, if this chunk is better stored without it.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` or `Unsupported` if the parameters do not suit the chunk.
     fn encode(
         &self,
         spec: &FilterSpec,

@@ -4,7 +4,8 @@ use std::io::{Cursor, Seek};
 
 use binrw::{BinRead, BinResult, BinWrite, Endian, io};
 
-use crate::error::{Error, ErrorKind, Result};
+use super::checksum;
+use crate::error::{Context, Error, ErrorKind, Result};
 
 /// Widths of addresses and lengths of a file, in bytes. Only the superblock produces one (and tests).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +73,31 @@ pub fn write_length<W: io::Write + Seek>(v: &u64, w: &mut W, e: Endian, (sizes,)
     write_uint(v, w, e, (sizes.length,))
 }
 
+/// Address that the format requires; all ones is an error.
+pub fn read_defined<R: io::Read + Seek>(r: &mut R, e: Endian, (sizes,): (Sizes,)) -> BinResult<u64> {
+    read_address(r, e, (sizes,))?.ok_or_else(|| to_binrw(Error::corrupt("undefined address")))
+}
+
+/// Writes an address that is defined.
+pub fn write_defined<W: io::Write + Seek>(
+    v: &u64,
+    w: &mut W,
+    e: Endian,
+    (sizes,): (Sizes,),
+) -> BinResult<()> {
+    write_uint(v, w, e, (sizes.offset,))
+}
+
+/// Version byte of a structure that has one version only; another is unsupported.
+pub fn read_version<R: io::Read + Seek>(r: &mut R, _: Endian, (version,): (u8,)) -> BinResult<u8> {
+    let mut byte = [0u8];
+    r.read_exact(&mut byte)?;
+    match byte[0] {
+        b if b == version => Ok(b),
+        b => Err(to_binrw(Error::unsupported(format!("version {b}")))),
+    }
+}
+
 /// The number of `width` bytes with every bit set: an undefined address, an unlimited length.
 pub const fn all_ones(width: u8) -> u64 {
     if width >= 8 { u64::MAX } else { (1 << (8 * width as u32)) - 1 }
@@ -89,6 +115,9 @@ pub trait Structure:
     /// Its name in the specification, for errors.
     const NAME: &'static str;
 
+    /// Whether a checksum over the whole structure follows its last field: verified and written here.
+    const CHECKSUM: bool = false;
+
     /// Parses the structure at the start of `bytes`; what follows it is left alone.
     fn decode(bytes: &[u8], sizes: Sizes) -> Result<Self> {
         Self::decode_prefix(bytes, sizes).map(|(value, _)| value)
@@ -98,14 +127,24 @@ pub trait Structure:
     fn decode_prefix(bytes: &[u8], sizes: Sizes) -> Result<(Self, usize)> {
         let mut cursor = Cursor::new(bytes);
         let value = Self::read_le_args(&mut cursor, (sizes,)).map_err(|e| from_binrw(e, Self::NAME))?;
-        Ok((value, cursor.position() as usize))
+        let mut taken = cursor.position() as usize;
+        if Self::CHECKSUM {
+            taken = taken.saturating_add(checksum::CHECKSUM_LEN);
+            let sealed = bytes.get(..taken).ok_or_else(|| Error::truncated("no room for the checksum"));
+            sealed.and_then(checksum::verify).in_structure(Self::NAME)?;
+        }
+        Ok((value, taken))
     }
 
     /// The bytes of the structure.
     fn encode(&self, sizes: Sizes) -> Result<Vec<u8>> {
         let mut cursor = Cursor::new(Vec::new());
         self.write_le_args(&mut cursor, (sizes,)).map_err(|e| from_binrw(e, Self::NAME))?;
-        Ok(cursor.into_inner())
+        let mut bytes = cursor.into_inner();
+        if Self::CHECKSUM {
+            checksum::append(&mut bytes);
+        }
+        Ok(bytes)
     }
 }
 
@@ -220,5 +259,53 @@ impl<'a> Bytes<'a> {
             }
             None => Err(Error::truncated("a string without its NUL")),
         }
+    }
+
+    /// Address that the format requires; all ones is an error.
+    #[inline]
+    pub fn defined(&mut self, sizes: Sizes) -> Result<u64> {
+        self.address(sizes)?.ok_or_else(|| Error::corrupt("undefined address"))
+    }
+    /// The four bytes that start a structure.
+    pub fn signature(&mut self, signature: &[u8; 4]) -> Result<()> {
+        if self.array::<4>()? == *signature {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!("wrong signature, not {}", signature.escape_ascii())))
+    }
+    /// Version byte of a structure that has one version only; another is unsupported.
+    pub fn version(&mut self, version: u8) -> Result<()> {
+        match self.u8()? {
+            v if v == version => Ok(()),
+            v => Err(Error::unsupported(format!("version {v}"))),
+        }
+    }
+}
+
+/// Appends fields to the bytes of a structure: the counterpart of [`Bytes`].
+pub trait Put {
+    /// Number of `width` (1 to 8) bytes; one that does not fit is an error.
+    fn uint(&mut self, value: u64, width: u8) -> Result<()>;
+    /// Address; `None` as all ones.
+    fn address(&mut self, value: Option<u64>, sizes: Sizes) -> Result<()>;
+    /// Length.
+    fn length(&mut self, value: u64, sizes: Sizes) -> Result<()>;
+}
+
+impl Put for Vec<u8> {
+    fn uint(&mut self, value: u64, width: u8) -> Result<()> {
+        let width = usize::from(width.min(8));
+        let bytes = value.to_le_bytes();
+        if bytes[width..].iter().any(|&b| b != 0) {
+            return Err(Error::corrupt(format!("{value} does not fit in {width} bytes")));
+        }
+        self.extend_from_slice(&bytes[..width]);
+        Ok(())
+    }
+    fn address(&mut self, value: Option<u64>, sizes: Sizes) -> Result<()> {
+        self.uint(value.unwrap_or(all_ones(sizes.offset)), sizes.offset)
+    }
+    fn length(&mut self, value: u64, sizes: Sizes) -> Result<()> {
+        self.uint(value, sizes.length)
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod dataspace;
 pub mod datatype;
+mod display;
 pub mod fill;
 pub mod layout;
 pub mod link;
-pub mod path;
+pub(crate) mod number;
+pub(crate) mod path;
 pub mod selection;

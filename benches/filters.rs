@@ -1,0 +1,111 @@
+//! Throughput of the filters, in bytes of decoded data.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use h5::internals::{ChunkContext, FilterSpec, kernels, lookup};
+
+const LEN: usize = 1 << 20;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 ^ self.0 >> 29
+    }
+}
+
+/// A smooth field with noise in a few digits, as simulations store it.
+fn field_f64() -> Vec<u8> {
+    let mut random = Random(1);
+    (0..LEN / 8)
+        .flat_map(|i| {
+            let noise = (random.next() >> 54) as f64 / 4096.0;
+            (((i as f64 / 512.0).sin() * 100.0 + noise) * 4096.0).round().to_le_bytes()
+        })
+        .collect()
+}
+
+/// Counts of a detector: mostly small, some peaks.
+fn counts_i32() -> Vec<u8> {
+    let mut random = Random(2);
+    (0..LEN / 4)
+        .flat_map(|_| {
+            let r = random.next();
+            let count = if r >> 56 == 0 { (r >> 40 & 0xfff) as i32 } else { (r >> 33 & r >> 37 & 7) as i32 };
+            count.to_le_bytes()
+        })
+        .collect()
+}
+
+fn spec(id: u16, client_data: &[u32]) -> FilterSpec {
+    FilterSpec { id, optional: false, name: None, client_data: client_data.to_vec() }
+}
+
+fn context(element_size: usize) -> ChunkContext {
+    ChunkContext { chunk_bytes: LEN, element_size }
+}
+
+fn encoded(spec: &FilterSpec, element_size: usize, raw: &[u8]) -> Vec<u8> {
+    let mut stored = Vec::new();
+    lookup(spec.id).unwrap().encode(spec, &context(element_size), raw, &mut stored).unwrap();
+    stored
+}
+
+fn codecs(c: &mut Criterion) {
+    let (field, counts) = (field_f64(), counts_i32());
+    let shuffled = encoded(&spec(2, &[8]), 8, &field);
+    let shuffled4 = encoded(&spec(2, &[4]), 4, &counts);
+    let deflate = spec(1, &[4]);
+    let cases = [
+        ("deflate shuffled f64", deflate.clone(), 8, &shuffled),
+        ("deflate f64", deflate.clone(), 8, &field),
+        ("deflate shuffled i32", deflate.clone(), 4, &shuffled4),
+        ("deflate i32", deflate, 4, &counts),
+        ("lzf shuffled f64", spec(32000, &[]), 8, &shuffled),
+        ("lzf i32", spec(32000, &[]), 4, &counts),
+    ];
+    for direction in ["decode", "encode"] {
+        let mut group = c.benchmark_group(direction);
+        group.throughput(Throughput::Bytes(LEN as u64)).sample_size(20);
+        for (name, spec, element_size, raw) in &cases {
+            let filter = lookup(spec.id).unwrap();
+            let context = context(*element_size);
+            let stored = encoded(spec, *element_size, raw);
+            let mut output = vec![0; LEN];
+            let id = BenchmarkId::new(*name, stored.len());
+            group.bench_function(id, |b| {
+                b.iter(|| {
+                    if direction == "decode" {
+                        filter.decode(spec, &context, black_box(&stored), &mut output).unwrap();
+                    } else {
+                        output.clear();
+                        filter.encode(spec, &context, black_box(raw), &mut output).unwrap();
+                    }
+                });
+            });
+        }
+    }
+}
+
+fn byte_kernels(c: &mut Criterion) {
+    let field = field_f64();
+    let mut output = vec![0; LEN];
+    let mut group = c.benchmark_group("kernel");
+    group.throughput(Throughput::Bytes(LEN as u64)).sample_size(20);
+    for size in [2, 4, 8, 3, 16] {
+        group.bench_function(BenchmarkId::new("unshuffle", size), |b| {
+            b.iter(|| kernels::unshuffle(size, black_box(&field), &mut output));
+        });
+        group.bench_function(BenchmarkId::new("shuffle", size), |b| {
+            b.iter(|| kernels::shuffle(size, black_box(&field), &mut output));
+        });
+    }
+    group.bench_function("copy", |b| b.iter(|| output.copy_from_slice(black_box(&field))));
+    group.bench_function("fletcher32", |b| b.iter(|| kernels::fletcher32(black_box(&field))));
+}
+
+criterion_group!(benches, codecs, byte_kernels);
+criterion_main!(benches);
