@@ -69,17 +69,8 @@ impl<P> Slot<P> {
     /// # Errors
     /// `Type` if the file's datatype is not a compound, has no such member, or the member does not fit `T`.
     pub fn of_member<T: H5Type<Plan = P>>(file: &Datatype, name: &str) -> Result<Self> {
-        if !matches!(file.class, DatatypeClass::Compound(_)) {
-            return Err(Error::type_mismatch(
-                format_args!("a compound with member {name:?}"),
-                class_name(file),
-            ));
-        }
         let Some(member) = file.member(name) else {
-            return Err(Error::type_mismatch(
-                format_args!("a compound with member {name:?}"),
-                format_args!("a compound with {}", member_names(file)),
-            ));
+            return Err(Error::type_mismatch(format_args!("compound with member {name:?}"), file));
         };
         let plan = T::plan(&member.datatype).map_err(|e| match e.kind() {
             ErrorKind::Type { expected, found } => {
@@ -148,25 +139,19 @@ impl EnumPlan {
     /// # Errors
     /// `Type` if the file's datatype is not an enumeration of integers of up to 8 bytes, or shares no name.
     pub fn new(file: &Datatype, rust: &'static str, variants: &[&str]) -> Result<Self> {
-        let expected = || format!("enumeration {rust} of {}", quoted(variants.iter()));
+        let expected = || format!("enumeration {rust} of {}", quoted(variants));
         let DatatypeClass::Enum { base, members } = &file.class else {
-            return Err(Error::type_mismatch(expected(), class_name(file)));
+            return Err(Error::type_mismatch(expected(), file));
         };
         if base.size > size_of::<Raw>() || file.size != base.size {
-            return Err(Error::type_mismatch(
-                expected(),
-                format_args!("an enumeration of {} bytes", file.size),
-            ));
+            return Err(Error::type_mismatch(expected(), file));
         }
         let mut table: Vec<(Raw, Option<usize>)> = members
             .iter()
             .map(|m| (raw(&m.value), variants.iter().position(|v| v.as_bytes() == m.name.as_bytes())))
             .collect();
         if !table.iter().any(|(_, variant)| variant.is_some()) {
-            return Err(Error::type_mismatch(
-                expected(),
-                format_args!("an enumeration of {}", quoted(members.iter().map(|m| &m.name))),
-            ));
+            return Err(Error::type_mismatch(expected(), file));
         }
         // Of two names for one value, the one that Rust knows counts, and of those the first.
         table.sort_by_key(|&(value, variant)| (value, variant.is_none()));
@@ -222,37 +207,12 @@ fn integer_text(base: &Datatype, bytes: &[u8]) -> String {
     if signed { (((unsigned << unused) as i64) >> unused).to_string() } else { unsigned.to_string() }
 }
 
-fn class_name(datatype: &Datatype) -> &'static str {
-    match datatype.class {
-        DatatypeClass::Integer(_) => "an integer",
-        DatatypeClass::Float(_) => "a float",
-        DatatypeClass::Time { .. } => "a time",
-        DatatypeClass::FixedString { .. } | DatatypeClass::VarString { .. } => "a string",
-        DatatypeClass::Bitfield(_) => "a bitfield",
-        DatatypeClass::Opaque { .. } => "an opaque type",
-        DatatypeClass::Compound(_) => "a compound",
-        DatatypeClass::Reference(_) => "a reference",
-        DatatypeClass::Enum { .. } => "an enumeration",
-        DatatypeClass::VarLen(_) => "a variable-length sequence",
-        DatatypeClass::Array { .. } => "an array",
-        DatatypeClass::Complex(_) => "a complex number",
-    }
-}
-
-fn member_names(datatype: &Datatype) -> String {
-    match &datatype.class {
-        DatatypeClass::Compound(members) => quoted(members.iter().map(|m| &m.name)),
-        _ => String::new(),
-    }
-}
-
 /// Names between quotes, the first twenty.
-fn quoted(names: impl ExactSizeIterator<Item = impl std::fmt::Display>) -> String {
+fn quoted(names: &[&str]) -> String {
     const SHOWN: usize = 20;
-    let more = names.len().saturating_sub(SHOWN);
-    let mut text = names.take(SHOWN).map(|n| format!("{:?}", n.to_string())).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+    let mut text = names.iter().take(SHOWN).map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(", ...");
     }
     text
 }
