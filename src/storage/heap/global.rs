@@ -1,0 +1,127 @@
+//! Global heap: collections of objects that elements of datasets point to. A collection is parsed once.
+
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    element::HeapRead,
+    error::{Context, Error, Result},
+    format::global_heap::{GlobalHeapHeader, Objects, header_len},
+    storage::reader::{Reader, Stored},
+};
+
+/// The objects of one collection.
+#[derive(Debug)]
+pub(crate) struct Collection {
+    block: Stored,
+    /// Start and length of the object with index i; length `u32::MAX` if there is none.
+    objects: Vec<(u32, u32)>,
+    /// Objects beyond 4 GiB, or after a gap in the indexes.
+    sparse: FxHashMap<u32, (usize, usize)>,
+    /// Why the objects behind the last one cannot be found.
+    damage: Option<String>,
+}
+
+const NONE: (u32, u32) = (0, u32::MAX);
+
+impl Collection {
+    fn read(reader: &Reader, address: u64) -> Result<Self> {
+        let header = reader.bytes(address, header_len(reader.sizes) as u64)?;
+        let size = GlobalHeapHeader::decode(&header, reader.sizes).at(address)?.size;
+        let bytes = reader.bytes(address, size).in_structure("global heap collection")?;
+        let mut objects: Vec<(u32, u32)> = Vec::new();
+        let mut sparse = FxHashMap::default();
+        let mut damage = None;
+        for object in Objects::new(&bytes, reader.sizes) {
+            let object = match object {
+                Ok(object) => object,
+                // The objects before it are sound.
+                Err(e) => {
+                    damage = Some(e.to_string());
+                    break;
+                }
+            };
+            let index = usize::from(object.index);
+            match (u32::try_from(object.start), u32::try_from(object.len)) {
+                (Ok(start), Ok(len)) if len != u32::MAX && index < objects.len() + 64 => {
+                    if index >= objects.len() {
+                        objects.resize(index + 1, NONE);
+                    }
+                    objects[index] = (start, len);
+                }
+                _ => {
+                    sparse.insert(index as u32, (object.start, object.len));
+                }
+            }
+        }
+        Ok(Collection { block: Stored::new(address, bytes), objects, sparse, damage })
+    }
+
+    fn object<'a>(&'a self, reader: &'a Reader, address: u64, index: u32) -> Result<&'a [u8]> {
+        let range = match self.objects.get(index as usize) {
+            Some(&(start, len)) if len != u32::MAX => Some((start as usize, len as usize)),
+            _ => self.sparse.get(&index).copied(),
+        };
+        range.and_then(|(start, len)| self.block.bytes(reader).get(start..start.checked_add(len)?)).ok_or_else(|| {
+            let why = self.damage.as_deref().unwrap_or("no such object");
+            Error::corrupt(format!("object {index}: {why}")).in_structure("global heap collection").at(address)
+        })
+    }
+}
+
+/// Collections that were parsed, shared by all handles of a file.
+#[derive(Debug, Default)]
+pub(crate) struct GlobalHeap {
+    collections: Mutex<FxHashMap<u64, Arc<Collection>>>,
+}
+
+/// More collections than this are not kept.
+const KEPT: usize = 1 << 14;
+
+impl GlobalHeap {
+    fn collection(&self, reader: &Reader, address: u64) -> Result<Arc<Collection>> {
+        let lock = || self.collections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = lock().get(&address) {
+            return Ok(found.clone());
+        }
+        let collection = Arc::new(Collection::read(reader, address)?);
+        let mut kept = lock();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(address, collection.clone());
+        Ok(collection)
+    }
+
+    /// A view for one thread, which remembers the collection it used last.
+    pub(crate) fn session<'a>(&'a self, reader: &'a Reader) -> HeapSession<'a> {
+        HeapSession { heap: self, reader, last: RefCell::new(None) }
+    }
+}
+
+/// One thread's view of the global heap.
+#[derive(Debug)]
+pub(crate) struct HeapSession<'a> {
+    heap: &'a GlobalHeap,
+    reader: &'a Reader,
+    last: RefCell<Option<(u64, Arc<Collection>)>>,
+}
+
+impl HeapRead for HeapSession<'_> {
+    fn with_object(&self, address: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let last = self.last.borrow().as_ref().filter(|(a, _)| *a == address).map(|(_, c)| c.clone());
+        let collection = match last {
+            Some(collection) => collection,
+            None => {
+                let collection = self.heap.collection(self.reader, address)?;
+                *self.last.borrow_mut() = Some((address, collection.clone()));
+                collection
+            }
+        };
+        f(collection.object(self.reader, address, index)?)
+    }
+}

@@ -1,0 +1,137 @@
+//! Raw data: elements of a dataset, from whatever layout, into memory.
+
+pub(crate) mod cache;
+mod chunked;
+mod contiguous;
+pub(crate) mod output;
+
+use std::sync::{Arc, OnceLock};
+
+use self::{cache::ChunkCache, output::Output};
+use super::{
+    Store,
+    chunk_index::{ChunkTable, IndexContext},
+    external::ExternalData,
+    virtual_dataset,
+};
+use crate::{
+    error::{Error, Result},
+    filter::FilterPipeline,
+    model::{
+        dataspace::Dataspace,
+        fill::Fill,
+        layout::{ChunkedLayout, Layout, VirtualMapping},
+        selection::runs::Resolved,
+    },
+};
+
+/// All that must be known to read the elements of a dataset.
+#[derive(Debug)]
+pub(crate) struct RawData {
+    pub(crate) dataspace: Dataspace,
+    pub(crate) element_size: usize,
+    pub(crate) layout: Layout,
+    pub(crate) pipeline: FilterPipeline,
+    pub(crate) fill: Fill,
+    pub(crate) external: Option<ExternalData>,
+    /// Mappings of a virtual dataset.
+    pub(crate) mappings: Vec<VirtualMapping>,
+    pub(crate) chunks: OnceLock<Arc<ChunkTable>>,
+    pub(crate) cache: ChunkCache,
+}
+
+/// How a read is to be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadOptions {
+    /// Threads that may decode chunks; 0 is as many as the machine has.
+    pub(crate) threads: usize,
+    /// Virtual datasets around this one.
+    pub(crate) depth: u32,
+}
+
+impl RawData {
+    pub(crate) fn dims(&self) -> &[u64] {
+        self.dataspace.dims()
+    }
+
+    /// Reads the selected elements. `out` has exactly their size.
+    pub(crate) fn read(
+        &self,
+        store: &Arc<Store>,
+        selection: &Resolved,
+        out: &Output<'_>,
+        options: ReadOptions,
+    ) -> Result<()> {
+        let wanted = selection.len()?.checked_mul(self.element_size as u64);
+        if wanted != Some(out.len() as u64) {
+            return Err(Error::shape(format!("a result of {} bytes for {wanted:?}", out.len())));
+        }
+        if out.len() == 0 {
+            return Ok(());
+        }
+        match &self.layout {
+            Layout::Compact(data) => contiguous::read_slice(self, data, selection, out),
+            Layout::Contiguous { address, .. } => match (&self.external, address) {
+                (Some(external), _) => contiguous::read_external(self, store, external, selection, out),
+                (None, Some(address)) => contiguous::read(self, &store.reader, *address, selection, out),
+                (None, None) => contiguous::fill(self, out),
+            },
+            Layout::Chunked(layout) => {
+                let table = self.chunk_table(store, layout)?;
+                chunked::read(self, store, layout, &table, selection, out, options)
+            }
+            Layout::Virtual { .. } => virtual_dataset::read(self, store, selection, out, options),
+        }
+    }
+
+    /// Bytes of a chunk without filters.
+    pub(crate) fn chunk_bytes(&self, store: &Store, layout: &ChunkedLayout) -> Result<usize> {
+        let limit = store.reader.limits.chunk;
+        let bytes = layout
+            .chunk
+            .iter()
+            .try_fold(self.element_size as u64, |n, &c| n.checked_mul(c))
+            .unwrap_or(u64::MAX);
+        if bytes > limit || usize::try_from(bytes).is_err() {
+            return Err(Error::limit("bytes of a chunk", bytes, limit));
+        }
+        Ok(bytes as usize)
+    }
+
+    /// The table of all chunks, read on first use.
+    pub(crate) fn chunk_table(&self, store: &Store, layout: &ChunkedLayout) -> Result<Arc<ChunkTable>> {
+        if let Some(table) = self.chunks.get() {
+            return Ok(table.clone());
+        }
+        let context = IndexContext {
+            reader: &store.reader,
+            layout,
+            dims: self.dims(),
+            max_dims: &self.dataspace.max_dims(),
+            filtered: !self.pipeline.filters.is_empty(),
+            chunk_bytes: self.chunk_bytes(store, layout)? as u64,
+        };
+        let table = Arc::new(ChunkTable::load(&context)?);
+        Ok(self.chunks.get_or_init(|| table).clone())
+    }
+
+    /// Bytes that the raw data take in the file.
+    pub(crate) fn stored_bytes(&self, store: &Store) -> Result<u64> {
+        match &self.layout {
+            Layout::Compact(data) => Ok(data.len() as u64),
+            Layout::Contiguous { address: None, .. } if self.external.is_none() => Ok(0),
+            Layout::Contiguous { .. } => {
+                Ok(self.dataspace.len()?.saturating_mul(self.element_size as u64))
+            }
+            Layout::Chunked(layout) => {
+                let mut sum = 0u64;
+                self.chunk_table(store, layout)?.for_each(&mut |_, entry| {
+                    sum = sum.saturating_add(entry.size);
+                    Ok(())
+                })?;
+                Ok(sum)
+            }
+            Layout::Virtual { .. } => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Bytes at addresses of a file.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    error::{Error, Result},
+    format::primitive::Sizes,
+    limits::Limits,
+    source::ByteSource,
+};
+
+/// Reads at addresses, which count from the base address of the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    source: Arc<dyn ByteSource>,
+    base: u64,
+    /// End of what may be read, relative to the base address.
+    end: u64,
+    pub(crate) sizes: Sizes,
+    pub(crate) limits: Arc<Limits>,
+}
+
+impl Reader {
+    /// `end` is the end of the file that its superblock gives, relative to `base`.
+    pub(crate) fn new(source: Arc<dyn ByteSource>, base: u64, end: u64, sizes: Sizes, limits: Arc<Limits>) -> Self {
+        let end = end.min(source.len().saturating_sub(base));
+        Reader { source, base, end, sizes, limits }
+    }
+
+    /// The address behind the last byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    pub(crate) fn source(&self) -> &Arc<dyn ByteSource> {
+        &self.source
+    }
+
+    fn check(&self, address: u64, len: u64) -> Result<u64> {
+        match address.checked_add(len) {
+            Some(end) if end <= self.end => Ok(self.base + address),
+            _ => Err(Error::truncated(format!("{len} bytes wanted, the file ends at {:#x}", self.end)).at(address)),
+        }
+    }
+
+    /// Exactly `len` bytes, without a copy if the source is addressable.
+    pub(crate) fn bytes(&self, address: u64, len: u64) -> Result<Cow<'_, [u8]>> {
+        let start = self.check(address, len)?;
+        if let Some(all) = self.source.as_slice() {
+            let start = start as usize;
+            return match all.get(start..start + len as usize) {
+                Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                None => Err(Error::truncated("the source has become shorter").at(address)),
+            };
+        }
+        let mut buffer = self.limits.vec("metadata block", len)?;
+        buffer.resize(len as usize, 0);
+        self.source.read_at(start, &mut buffer)?;
+        Ok(Cow::Owned(buffer))
+    }
+
+    /// Up to `len` bytes: fewer at the end of the file, but at least one.
+    pub(crate) fn up_to(&self, address: u64, len: u64) -> Result<Cow<'_, [u8]>> {
+        self.bytes(address, len.min(self.end.saturating_sub(address)).max(1))
+    }
+
+    /// Fills a buffer.
+    pub(crate) fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<()> {
+        let start = self.check(address, buffer.len() as u64)?;
+        self.source.read_at(start, buffer)
+    }
+
+    /// Bytes that are addressable.
+    pub(crate) fn slice(&self, address: u64, len: u64) -> Option<&[u8]> {
+        let start = usize::try_from(self.check(address, len).ok()?).ok()?;
+        self.source.as_slice()?.get(start..start.checked_add(usize::try_from(len).ok()?)?)
+    }
+}
+
+/// A block that was read: borrowed again from an addressable source each time, else kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored {
+    Range { address: u64, len: u64 },
+    Owned(Arc<[u8]>),
+}
+
+impl Stored {
+    pub(crate) fn new(address: u64, bytes: Cow<'_, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(b) => Stored::Range { address, len: b.len() as u64 },
+            Cow::Owned(b) => Stored::Owned(b.into()),
+        }
+    }
+
+    pub(crate) fn bytes<'a>(&'a self, reader: &'a Reader) -> &'a [u8] {
+        match self {
+            Stored::Range { address, len } => reader.slice(*address, *len).unwrap_or_default(),
+            Stored::Owned(bytes) => bytes,
+        }
+    }
+}
