@@ -2,6 +2,7 @@
 #![cfg(feature = "derive")]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 use h5::__private::{HeapRead, HeapWrite};
 use h5::model::datatype::{ByteOrder, Datatype, DatatypeClass, EnumMember, Member};

@@ -1,5 +1,6 @@
 //! The fuzz targets' bodies over their committed corpus (`fuzz/corpus/<target>/`) and over the files in `testdata/`.
 #![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;

@@ -1,5 +1,6 @@
 //! A file imports only from its own floor or below (CONTRIBUTING.md shows the floors), and no file is too long.
 #![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

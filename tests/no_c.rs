@@ -1,5 +1,6 @@
 //! No C code is compiled into the crate or its command: neither directly nor by a dependency.
 #![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 use std::collections::BTreeSet;
 use std::path::Path;
