@@ -34,3 +34,8 @@ fn replay(target: &str, body: fn(&[u8])) {
 fn open_and_walk() {
     replay("open_and_walk", bodies::open_and_walk);
 }
+
+#[test]
+fn filters() {
+    replay("filters", bodies::filters);
+}
