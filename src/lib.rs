@@ -1,13 +1,63 @@
-//! HDF5 in pure Rust.
-pub mod error;
+//! HDF5 in pure Rust: a native engine that reads every file libhdf5 writes.
+//!
+//! ```
+//! # fn main() -> h5::Result<()> {
+//! let file = h5::File::open("testdata/basic.h5")?;
+//! for name in file.root()?.names()? {
+//!     println!("{name}");
+//! }
+//! let temperature: ndarray::Array2<f64> = file.dataset("/measurements/temperature")?.read_2d()?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Floor plan
+//!
+//! A module uses only its own floor and those below.
+//!
+//! | floor | modules | what |
+//! |---|---|---|
+//! | 4 | [`File`], [`Group`], [`Dataset`], [`Attribute`] | what a user holds |
+//! | 3 | `storage` | the only place that follows an address |
+//! | 2 | `format`, `element` | bytes to structures; bytes to Rust values |
+//! | 1 | [`source`], [`model`], `filter` | the only OS I/O; plain values; codecs |
+//! | 0 | [`Error`], [`Limits`], [`Policy`] | what can go wrong, what is allowed |
+
+mod attribute;
+mod dataset;
+mod element;
+mod error;
+mod file;
 mod filter;
 mod format;
-pub mod limits;
+mod group;
+mod limits;
 pub mod model;
+mod object;
+mod read;
 pub mod source;
+mod storage;
 
+pub use attribute::Attribute;
+pub use dataset::{ChunkInfo, Dataset};
+pub use element::{
+    Element, Elements, H5Type, HeapRead, HeapWrite, ObjectReference, Reference, RegionReference, Values,
+};
 pub use error::{Error, ErrorKind, Result};
+pub use file::{File, FileInfo, OpenOptions};
+pub use filter::{ChunkContext, Filter, FilterSpec, filter_name, register as register_filter};
+pub use group::Group;
+#[cfg(feature = "derive")]
+pub use h5_derive::H5Type;
 pub use limits::{Limits, Policy, Reach};
+pub use model::{
+    dataspace::Dataspace,
+    datatype::{ByteOrder, Charset, Datatype, DatatypeClass},
+    fill::{AllocationTime, Fill, FillTime, FillValue},
+    layout::{ChunkIndexType, Layout},
+    link::{Link, LinkTarget, Name},
+    selection::{HyperslabDim, IntoSelection, Selection},
+};
+pub use object::{NamedDatatype, Object, ObjectKind};
 
 /// For this crate's benches and fuzz targets; not part of the API.
 #[doc(hidden)]

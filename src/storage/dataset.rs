@@ -100,7 +100,9 @@ impl DatasetCore {
             })?;
             virtual_dataset::extend(store, &mappings, &mut dataspace, depth)?;
         }
+        let datatype = Arc::new(datatype);
         let raw = RawData {
+            datatype: datatype.clone(),
             element_size: datatype.size,
             dataspace,
             layout,
@@ -108,9 +110,10 @@ impl DatasetCore {
             fill,
             external,
             mappings,
+            sources: Default::default(),
             chunks: OnceLock::new(),
             cache: ChunkCache::new(store.settings.cache_bytes),
         };
-        Ok(DatasetCore { header, datatype: Arc::new(datatype), committed, raw })
+        Ok(DatasetCore { header, datatype, committed, raw })
     }
 }

@@ -205,7 +205,11 @@ impl Reading<'_> {
         worker: &mut Worker,
     ) -> Result<()> {
         let filters = &self.data.pipeline.filters;
-        let mask = if self.layout.edge_chunks_unfiltered && self.is_edge(place) { u32::MAX } else { entry.mask };
+        let mut first = [0; MAX_RANK];
+        for ((f, p), c) in first.iter_mut().zip(place).zip(&self.layout.chunk) {
+            *f = p * c;
+        }
+        let mask = self.data.filter_mask(self.layout, &first[..place.len()], entry.mask);
         let unfiltered = filters.iter().enumerate().all(|(i, _)| i >= 32 || mask & (1 << i) != 0);
         if unfiltered {
             return self.unfiltered_chunk(place, entry, region, worker);
@@ -307,10 +311,6 @@ impl Reading<'_> {
             }
         };
         Some(target as usize * self.data.element_size)
-    }
-
-    fn is_edge(&self, place: &[u64]) -> bool {
-        place.iter().zip(&self.layout.chunk).zip(self.data.dims()).any(|((&p, &c), &d)| (p + 1).saturating_mul(c) > d)
     }
 
     /// Selected bytes of the chunk.

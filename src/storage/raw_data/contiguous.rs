@@ -21,9 +21,12 @@ fn byte_range(data: &RawData, run: Run) -> Result<(u64, usize, usize)> {
 }
 
 /// Everything is fill value.
-pub(super) fn fill(data: &RawData, out: &Output<'_>) -> Result<()> {
-    // SAFETY: the only piece.
-    unsafe { out.fill(0..out.len(), data.fill.bytes()) }
+pub(super) fn fill(data: &RawData, selection: &Resolved, out: &Output<'_>) -> Result<()> {
+    selection.for_each_run(data.dims(), &mut |run| {
+        let (_, target, len) = byte_range(data, run)?;
+        // SAFETY: the targets of runs do not overlap.
+        unsafe { out.fill(target..target.saturating_add(len), data.fill.bytes()) }
+    })
 }
 
 /// From bytes in memory.

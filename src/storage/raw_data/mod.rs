@@ -19,6 +19,7 @@ use crate::{
     filter::FilterPipeline,
     model::{
         dataspace::Dataspace,
+        datatype::Datatype,
         fill::Fill,
         layout::{ChunkedLayout, Layout, VirtualMapping},
         selection::runs::Resolved,
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RawData {
     pub(crate) dataspace: Dataspace,
+    pub(crate) datatype: Arc<Datatype>,
     pub(crate) element_size: usize,
     pub(crate) layout: Layout,
     pub(crate) pipeline: FilterPipeline,
@@ -36,6 +38,7 @@ pub(crate) struct RawData {
     pub(crate) external: Option<ExternalData>,
     /// Mappings of a virtual dataset.
     pub(crate) mappings: Vec<VirtualMapping>,
+    pub(crate) sources: virtual_dataset::Sources,
     pub(crate) chunks: OnceLock<Arc<ChunkTable>>,
     pub(crate) cache: ChunkCache,
 }
@@ -69,12 +72,23 @@ impl RawData {
         if out.len() == 0 {
             return Ok(());
         }
+        self.read_part(store, selection, out, options)
+    }
+
+    /// Reads elements into some places of a larger result.
+    pub(crate) fn read_part(
+        &self,
+        store: &Arc<Store>,
+        selection: &Resolved,
+        out: &Output<'_>,
+        options: ReadOptions,
+    ) -> Result<()> {
         match &self.layout {
             Layout::Compact(data) => contiguous::read_slice(self, data, selection, out),
             Layout::Contiguous { address, .. } => match (&self.external, address) {
                 (Some(external), _) => contiguous::read_external(self, store, external, selection, out),
                 (None, Some(address)) => contiguous::read(self, &store.reader, *address, selection, out),
-                (None, None) => contiguous::fill(self, out),
+                (None, None) => contiguous::fill(self, selection, out),
             },
             Layout::Chunked(layout) => {
                 let table = self.chunk_table(store, layout)?;
@@ -82,6 +96,16 @@ impl RawData {
             }
             Layout::Virtual { .. } => virtual_dataset::read(self, store, selection, out, options),
         }
+    }
+
+    /// The filters that were not applied to a chunk, which starts at this element.
+    pub(crate) fn filter_mask(&self, layout: &ChunkedLayout, offset: &[u64], mask: u32) -> u32 {
+        let is_edge = offset
+            .iter()
+            .zip(&layout.chunk)
+            .zip(self.dims())
+            .any(|((&o, &c), &d)| o.saturating_add(c) > d);
+        if layout.edge_chunks_unfiltered && is_edge { u32::MAX } else { mask }
     }
 
     /// Bytes of a chunk without filters.

@@ -1,0 +1,115 @@
+//! Attributes: small named arrays on an object.
+
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+
+use crate::{
+    element::{H5Type, HeapArena, Values, gather},
+    error::{Error, Result},
+    model::{
+        dataspace::Dataspace,
+        datatype::{Charset, Datatype},
+        link::Name,
+    },
+    object::{NamedDatatype, Object, committed},
+    read::{array, one},
+    storage::attributes::AttributeData,
+};
+
+/// An attribute of an object, read from the file.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    object: Object,
+    data: AttributeData,
+}
+
+impl Attribute {
+    pub(crate) fn new(object: Object, data: AttributeData) -> Self {
+        Attribute { object, data }
+    }
+
+    fn named<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| {
+            e.of_object(&format!("{}@{}", self.object.path, self.data.name)).in_file(&self.object.store.name)
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.data.name
+    }
+    /// Character set of the name.
+    pub fn charset(&self) -> Charset {
+        self.data.charset
+    }
+    /// Type of the elements.
+    pub fn datatype(&self) -> &Datatype {
+        &self.data.datatype
+    }
+    /// The committed datatype that is its type, if it is one.
+    ///
+    /// # Errors
+    /// `Corrupt` if that cannot be read.
+    pub fn named_datatype(&self) -> Result<Option<NamedDatatype>> {
+        committed(&self.object, self.data.committed)?.map(Object::into_datatype).transpose()
+    }
+    /// Extent.
+    pub fn dataspace(&self) -> &Dataspace {
+        &self.data.dataspace
+    }
+    /// Extent in each dimension; empty for a scalar and for null.
+    pub fn shape(&self) -> &[u64] {
+        self.data.dataspace.dims()
+    }
+    /// Position in the order of creation, if the object tracks it.
+    pub fn creation_order(&self) -> Option<u32> {
+        self.data.creation_order
+    }
+
+    /// All elements in C order.
+    ///
+    /// # Errors
+    /// `Type` if the datatype is another; `Corrupt`.
+    pub fn read_vec<T: H5Type>(&self) -> Result<Vec<T>> {
+        let read = || {
+            let plan = T::plan(&self.data.datatype)?;
+            let heap = self.object.store.global_heap.session(&self.object.store.reader);
+            let size = self.data.datatype.size.max(1);
+            self.data.bytes.chunks_exact(size).map(|element| T::decode(&plan, element, &heap)).collect()
+        };
+        self.named(read())
+    }
+
+    /// All elements, in the shape of the attribute.
+    ///
+    /// # Errors
+    /// `Type` if the datatype is another; `Corrupt`.
+    pub fn read<T: H5Type>(&self) -> Result<ArrayD<T>> {
+        self.named(array(self.read_vec()?, self.shape()))
+    }
+
+    /// The only element.
+    ///
+    /// # Errors
+    /// `Shape` if there are none or several; `Type`; `Corrupt`.
+    pub fn read_scalar<T: H5Type>(&self) -> Result<T> {
+        if self.data.dataspace.len()? != 1 {
+            return self.named(Err(Error::shape(format!("{:?} elements, not one", self.data.dataspace))));
+        }
+        self.named(one(self.read_vec()?))
+    }
+
+    /// All elements, whatever their type is.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn values(&self) -> Result<Values> {
+        let store = &self.object.store;
+        let heap = store.global_heap.session(&store.reader);
+        let mut arena = HeapArena::new(store.reader.sizes.offset);
+        self.named(gather(&self.data.datatype, &self.data.bytes, &heap, &mut arena))?;
+        let datatype = Arc::new(self.data.datatype.clone());
+        Ok(Values::from_parts(datatype, self.shape().to_vec(), self.data.bytes.clone(), arena))
+    }
+}

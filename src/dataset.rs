@@ -1,0 +1,471 @@
+//! Datasets: arrays of elements.
+#![allow(unsafe_code)] // plain elements as bytes: only for types that promise it by `H5Type::POD`
+
+use std::{ops::Deref, sync::Arc};
+
+use ndarray::{Array1, Array2, ArrayD, ArrayViewD, IxDyn};
+
+use crate::{
+    element::{H5Type, HeapArena, SwapPlan, Values, gather},
+    error::{Error, Result},
+    filter::{ChunkContext, FilterSpec, Scratch},
+    limits::try_vec,
+    model::{
+        dataspace::{Dataspace, element_count},
+        datatype::Datatype,
+        fill::Fill,
+        layout::{ChunkIndexType, ExternalFile, Layout, VirtualMapping},
+        selection::{IntoSelection, Selection, runs::Resolved},
+    },
+    object::{NamedDatatype, Object, committed},
+    read::{array, one},
+    storage::{
+        chunk_index::ChunkEntry,
+        dataset::DatasetCore,
+        raw_data::{
+            ReadOptions,
+            output::{Output, bytes_of_mut, elements_of, zeroed_vec},
+        },
+        virtual_dataset,
+    },
+};
+
+/// An array of elements of one datatype. Clones share it, its chunk table and its cache of decoded chunks.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    object: Object,
+    core: Arc<DatasetCore>,
+}
+
+impl Deref for Dataset {
+    type Target = Object;
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
+
+/// A stored chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChunkInfo {
+    /// Its first element, in each dimension.
+    pub offset: Vec<u64>,
+    /// Address in the file, relative to the base address.
+    pub address: u64,
+    /// Stored bytes.
+    pub size: u64,
+    /// Bit i: filter i was skipped for this chunk.
+    pub filter_mask: u32,
+}
+
+impl Dataset {
+    pub(crate) fn new(object: Object) -> Result<Self> {
+        let header = (*object.header).clone();
+        let core = object.named(DatasetCore::open(&object.store, header, 0))?;
+        Ok(Dataset { object, core: Arc::new(core) })
+    }
+
+    /// Type of the elements.
+    pub fn datatype(&self) -> &Datatype {
+        &self.core.datatype
+    }
+    /// The committed datatype that is its type, if it is one.
+    ///
+    /// # Errors
+    /// `Corrupt` if that cannot be read.
+    pub fn named_datatype(&self) -> Result<Option<NamedDatatype>> {
+        committed(&self.object, self.core.committed)?.map(Object::into_datatype).transpose()
+    }
+    /// Extent.
+    pub fn dataspace(&self) -> &Dataspace {
+        &self.core.raw.dataspace
+    }
+    /// Extent in each dimension; empty for a scalar and for null.
+    pub fn shape(&self) -> &[u64] {
+        self.core.raw.dims()
+    }
+    /// Largest extent in each dimension; `None` is unlimited.
+    pub fn max_shape(&self) -> Vec<Option<u64>> {
+        self.core.raw.dataspace.max_dims()
+    }
+    /// Number of elements.
+    ///
+    /// # Errors
+    /// `Corrupt` if it exceeds 64 bits.
+    pub fn len(&self) -> Result<u64> {
+        self.core.raw.dataspace.len()
+    }
+    /// True if there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.core.raw.dataspace.is_empty()
+    }
+    /// How the raw data are stored.
+    pub fn layout(&self) -> &Layout {
+        &self.core.raw.layout
+    }
+    /// Extent of a chunk, if the dataset is chunked.
+    pub fn chunk_shape(&self) -> Option<&[u64]> {
+        match &self.core.raw.layout {
+            Layout::Chunked(layout) => Some(&layout.chunk),
+            _ => None,
+        }
+    }
+    /// The index of the chunks, if the dataset is chunked.
+    pub fn chunk_index(&self) -> Option<ChunkIndexType> {
+        match &self.core.raw.layout {
+            Layout::Chunked(layout) => Some(layout.index),
+            _ => None,
+        }
+    }
+    /// The filters, in the order in which they are applied on write.
+    pub fn filters(&self) -> &[FilterSpec] {
+        &self.core.raw.pipeline.filters
+    }
+    /// Fill value and times.
+    pub fn fill(&self) -> &Fill {
+        &self.core.raw.fill
+    }
+    /// The files that hold the raw data, if others do.
+    pub fn external_files(&self) -> &[ExternalFile] {
+        self.core.raw.external.as_ref().map_or(&[], |e| &e.files)
+    }
+    /// What a virtual dataset is put together from.
+    pub fn virtual_mappings(&self) -> &[VirtualMapping] {
+        &self.core.raw.mappings
+    }
+    /// The sources of a virtual dataset that cannot be opened, as `file:dataset`, with the reason. Their elements
+    /// read as fill values.
+    ///
+    /// # Errors
+    /// `Limit` if virtual datasets are nested too deeply.
+    pub fn missing_sources(&self) -> Result<Vec<(String, Error)>> {
+        self.object.named(virtual_dataset::missing(&self.core.raw, &self.object.store))
+    }
+    /// Bytes that the raw data take in this file.
+    ///
+    /// # Errors
+    /// `Corrupt` if the index of the chunks cannot be read.
+    pub fn stored_bytes(&self) -> Result<u64> {
+        self.object.named(self.core.raw.stored_bytes(&self.object.store))
+    }
+
+    fn options(&self) -> ReadOptions {
+        ReadOptions { threads: self.object.store.settings.threads, depth: 0 }
+    }
+
+    fn read_resolved(&self, selection: &Resolved, out: &Output<'_>) -> Result<()> {
+        self.core.raw.read(&self.object.store, selection, out, self.options())
+    }
+
+    /// Bytes of the selected elements as they are stored, in a fresh vector.
+    fn read_bytes(&self, selection: &Resolved, count: u64) -> Result<Vec<u8>> {
+        let limits = &self.object.store.reader.limits;
+        let bytes = count.saturating_mul(self.core.raw.element_size as u64);
+        if bytes > limits.allocation {
+            return Err(Error::limit("bytes of a read", bytes, limits.allocation));
+        }
+        // SAFETY: zeros are values of `u8`.
+        let mut out = unsafe { zeroed_vec::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX))? };
+        self.read_resolved(selection, &Output::new(&mut out, true, &SwapPlan::Nothing))?;
+        Ok(out)
+    }
+
+    fn read_elements<T: H5Type>(&self, selection: &Resolved) -> Result<Vec<T>> {
+        let count = selection.len()?;
+        let plan = T::plan(&self.core.datatype)?;
+        if T::POD
+            && size_of::<T>() == self.core.raw.element_size
+            && let Some(swap) = SwapPlan::between(&T::datatype(), &self.core.datatype)
+        {
+            let limits = &self.object.store.reader.limits;
+            let bytes = count.saturating_mul(size_of::<T>() as u64);
+            if bytes > limits.allocation {
+                return Err(Error::limit("bytes of a read", bytes, limits.allocation));
+            }
+            // SAFETY: `T::POD` promises that every bit pattern is a value, zeros too.
+            let mut out = unsafe { zeroed_vec::<T>(usize::try_from(count).unwrap_or(usize::MAX))? };
+            // SAFETY: as above.
+            let memory = unsafe { bytes_of_mut(&mut out) };
+            self.read_resolved(selection, &Output::new(memory, true, &swap))?;
+            return Ok(out);
+        }
+        let bytes = self.read_bytes(selection, count)?;
+        let store = &self.object.store;
+        let heap = store.global_heap.session(&store.reader);
+        let mut out = try_vec("elements of a read", count)?;
+        for element in bytes.chunks_exact(self.core.raw.element_size.max(1)) {
+            out.push(T::decode(&plan, element, &heap)?);
+        }
+        Ok(out)
+    }
+
+    fn whole(&self) -> Result<Resolved> {
+        match self.core.raw.dataspace {
+            Dataspace::Null => Ok(Resolved::Runs(Vec::new())),
+            _ => Selection::All.resolve(self.shape()),
+        }
+    }
+
+    fn select(&self, selection: impl IntoSelection) -> Result<(Resolved, Vec<u64>)> {
+        if self.core.raw.dataspace.is_null() {
+            return Err(Error::shape("a selection of a null dataspace"));
+        }
+        let (selection, shape) = selection.into_selection(self.shape())?;
+        let resolved = selection.resolve(self.shape())?;
+        let shape = match shape {
+            Some(shape) => shape,
+            None => selection.shape(self.shape())?,
+        };
+        Ok((resolved, shape))
+    }
+
+    /// All elements in C order.
+    ///
+    /// # Errors
+    /// `Type` if the datatype is another; `Limit`; `Corrupt`, `Truncated`, `Unsupported` naming chunk and filter.
+    pub fn read_vec<T: H5Type>(&self) -> Result<Vec<T>> {
+        self.object.named(self.whole().and_then(|all| self.read_elements(&all)))
+    }
+
+    /// All elements, in the shape of the dataset.
+    ///
+    /// # Errors
+    /// As [`read_vec`](Self::read_vec); `Shape` for a null dataspace.
+    pub fn read<T: H5Type>(&self) -> Result<ArrayD<T>> {
+        if self.core.raw.dataspace.is_null() {
+            return self.object.named(Err(Error::shape("a null dataspace has no elements")));
+        }
+        let elements = self.read_vec()?;
+        self.object.named(array(elements, self.shape()))
+    }
+
+    /// All elements of a dataset of rank 1.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `Shape` for another rank.
+    pub fn read_1d<T: H5Type>(&self) -> Result<Array1<T>> {
+        self.has_rank(1)?;
+        Ok(Array1::from_vec(self.read_vec()?))
+    }
+
+    /// All elements of a dataset of rank 2.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `Shape` for another rank.
+    pub fn read_2d<T: H5Type>(&self) -> Result<Array2<T>> {
+        self.has_rank(2)?;
+        let shape = (self.shape()[0] as usize, self.shape()[1] as usize);
+        let elements = self.read_vec()?;
+        self.object.named(Array2::from_shape_vec(shape, elements).map_err(|e| Error::shape(e.to_string())))
+    }
+
+    fn has_rank(&self, rank: usize) -> Result<()> {
+        if self.shape().len() == rank && !self.core.raw.dataspace.is_null() {
+            return Ok(());
+        }
+        self.object.named(Err(Error::shape(format!("rank {} wanted, the shape is {:?}", rank, self.shape()))))
+    }
+
+    /// The only element.
+    ///
+    /// # Errors
+    /// As [`read_vec`](Self::read_vec); `Shape` if there are none or several.
+    pub fn read_scalar<T: H5Type>(&self) -> Result<T> {
+        if self.len()? != 1 {
+            return self.object.named(Err(Error::shape(format!("shape {:?}, not one element", self.shape()))));
+        }
+        self.object.named(one(self.read_vec()?))
+    }
+
+    /// The selected elements. A hyperslab keeps its shape; `s![..]` drops indexed dimensions; points, unions and
+    /// masks give one dimension.
+    ///
+    /// ```
+    /// # fn main() -> h5::Result<()> {
+    /// # let file = h5::File::open("testdata/basic.h5")?;
+    /// let column: ndarray::ArrayD<f64> =
+    ///     file.dataset("/measurements/temperature")?.read_slice(ndarray::s![.., 0])?;
+    /// assert_eq!(column.shape(), [4]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read_vec`](Self::read_vec); `Shape` if the selection does not fit.
+    pub fn read_slice<T: H5Type>(&self, selection: impl IntoSelection) -> Result<ArrayD<T>> {
+        let read = || {
+            let (resolved, shape) = self.select(selection)?;
+            array(self.read_elements(&resolved)?, &shape)
+        };
+        self.object.named(read())
+    }
+
+    /// Reads all elements into the caller's buffer, in C order.
+    ///
+    /// # Errors
+    /// `Type` unless elements of `T` are plain bytes laid out as in the file (but for the byte order); `Shape` if the
+    /// buffer has another length; as [`read_vec`](Self::read_vec).
+    pub fn read_into<T: H5Type>(&self, buffer: &mut [T]) -> Result<()> {
+        self.object.named(self.whole().and_then(|all| self.read_resolved_into(&all, buffer)))
+    }
+
+    /// Reads the selected elements into the caller's buffer.
+    ///
+    /// # Errors
+    /// As [`read_into`](Self::read_into).
+    pub fn read_slice_into<T: H5Type>(&self, selection: impl IntoSelection, buffer: &mut [T]) -> Result<()> {
+        let read = || self.read_resolved_into(&self.select(selection)?.0, buffer);
+        self.object.named(read())
+    }
+
+    fn read_resolved_into<T: H5Type>(&self, selection: &Resolved, buffer: &mut [T]) -> Result<()> {
+        let count = selection.len()?;
+        if count != buffer.len() as u64 {
+            return Err(Error::shape(format!("a buffer of {} for {count} elements", buffer.len())));
+        }
+        T::plan(&self.core.datatype)?;
+        let swap = SwapPlan::between(&T::datatype(), &self.core.datatype)
+            .filter(|_| T::POD && size_of::<T>() == self.core.raw.element_size);
+        match swap {
+            Some(swap) => {
+                // SAFETY: `T::POD` promises that every bit pattern is a value.
+                let memory = unsafe { bytes_of_mut(buffer) };
+                self.read_resolved(selection, &Output::new(memory, false, &swap))
+            }
+            None => {
+                for (slot, element) in buffer.iter_mut().zip(self.read_elements(selection)?) {
+                    *slot = element;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The elements where they lie in the mapped file, without a copy; `None` unless they are contiguous, in memory,
+    /// aligned, and of exactly this type in the machine's byte order.
+    pub fn view<T: H5Type>(&self) -> Option<ArrayViewD<'_, T>> {
+        let Layout::Contiguous { address: Some(address), .. } = self.core.raw.layout else { return None };
+        if !T::POD
+            || self.core.raw.external.is_some()
+            || SwapPlan::between(&T::datatype(), &self.core.datatype)? != SwapPlan::Nothing
+        {
+            return None;
+        }
+        let bytes = self.len().ok()?.checked_mul(size_of::<T>() as u64)?;
+        let bytes = self.object.store.reader.slice(address, bytes)?;
+        // SAFETY: `T::POD` promises that every bit pattern is a value.
+        let elements = unsafe { elements_of(bytes)? };
+        let shape: Vec<usize> = self.shape().iter().map(|&d| d as usize).collect();
+        ArrayViewD::from_shape(IxDyn(&shape), elements).ok()
+    }
+
+    /// The selected elements, whatever their type is.
+    ///
+    /// # Errors
+    /// As [`read_slice`](Self::read_slice).
+    pub fn values(&self, selection: impl IntoSelection) -> Result<Values> {
+        let read = || {
+            let (resolved, shape) = self.select(selection)?;
+            let bytes = self.read_bytes(&resolved, element_count(&shape)?)?;
+            let store = &self.object.store;
+            let heap = store.global_heap.session(&store.reader);
+            let mut arena = HeapArena::new(store.reader.sizes.offset);
+            gather(&self.core.datatype, &bytes, &heap, &mut arena)?;
+            Ok(Values::from_parts(self.core.datatype.clone(), shape, bytes, arena))
+        };
+        self.object.named(read())
+    }
+
+    /// The selected numbers, converted to `f64`: integers, floats of any layout, enumerations, bit fields.
+    ///
+    /// # Errors
+    /// `Type` if the elements are no numbers; as [`read_slice`](Self::read_slice).
+    pub fn read_as_f64(&self, selection: impl IntoSelection) -> Result<ArrayD<f64>> {
+        let values = self.values(selection)?;
+        let numbers: Option<Vec<f64>> = values.iter().map(|e| e.float()).collect();
+        let numbers = numbers.ok_or_else(|| Error::type_mismatch("number", self.datatype()));
+        self.object.named(numbers.and_then(|n| array(n, values.shape())))
+    }
+
+    /// The fill value as one element, if the user has set one.
+    pub fn fill_values(&self) -> Option<Values> {
+        let bytes = self.core.raw.fill.bytes()?.to_vec();
+        let store = &self.object.store;
+        let heap = store.global_heap.session(&store.reader);
+        let mut arena = HeapArena::new(store.reader.sizes.offset);
+        gather(&self.core.datatype, &bytes, &heap, &mut arena).ok()?;
+        Some(Values::from_parts(self.core.datatype.clone(), Vec::new(), bytes, arena))
+    }
+
+    /// The stored chunks, in C order; none if the dataset is not chunked.
+    ///
+    /// # Errors
+    /// `Corrupt` if the index cannot be read.
+    pub fn chunks(&self) -> Result<Vec<ChunkInfo>> {
+        let Layout::Chunked(layout) = &self.core.raw.layout else { return Ok(Vec::new()) };
+        let list = || {
+            let mut out = Vec::new();
+            self.core.raw.chunk_table(&self.object.store, layout)?.for_each(&mut |place, entry| {
+                let offset = place.iter().zip(&layout.chunk).map(|(p, c)| p * c).collect();
+                let ChunkEntry { address, size, mask } = entry;
+                out.push(ChunkInfo { offset, address, size, filter_mask: mask });
+                Ok(())
+            })?;
+            Ok(out)
+        };
+        self.object.named(list())
+    }
+
+    /// The stored bytes of the chunk that starts at this element, and its filter mask; `None` if it is not stored.
+    ///
+    /// # Errors
+    /// `Usage` if the dataset is not chunked or no chunk starts there; `Truncated`.
+    pub fn read_chunk_raw(&self, offset: &[u64]) -> Result<Option<(Vec<u8>, u32)>> {
+        let read = || {
+            let Some(entry) = self.chunk_entry(offset)? else { return Ok(None) };
+            let bytes = self.object.store.reader.bytes(entry.address, entry.size)?;
+            Ok(Some((bytes.into_owned(), entry.mask)))
+        };
+        self.object.named(read())
+    }
+
+    /// The bytes of a whole chunk with its filters undone; `None` if it is not stored.
+    ///
+    /// # Errors
+    /// As [`read_chunk_raw`](Self::read_chunk_raw); `Corrupt` or `Unsupported` naming the filter.
+    pub fn read_chunk(&self, offset: &[u64]) -> Result<Option<Vec<u8>>> {
+        let read = || {
+            let Layout::Chunked(layout) = &self.core.raw.layout else {
+                return Err(Error::usage("the dataset is not chunked"));
+            };
+            let Some(entry) = self.chunk_entry(offset)? else { return Ok(None) };
+            let store = &self.object.store;
+            let chunk_bytes = self.core.raw.chunk_bytes(store, layout)?;
+            let context = ChunkContext { chunk_bytes, element_size: self.core.raw.element_size };
+            let stored = store.reader.bytes(entry.address, entry.size)?;
+            let mask = self.core.raw.filter_mask(layout, offset, entry.mask);
+            let mut scratch = Scratch::default();
+            let chunk = self.core.raw.pipeline.decode_chunk(&context, mask, &stored, &mut scratch);
+            chunk.map(|c| Some(c.to_vec())).map_err(|e| e.of_chunk(offset))
+        };
+        self.object.named(read())
+    }
+
+    fn chunk_entry(&self, offset: &[u64]) -> Result<Option<ChunkEntry>> {
+        let Layout::Chunked(layout) = &self.core.raw.layout else {
+            return Err(Error::usage("the dataset is not chunked"));
+        };
+        let fits = offset.len() == layout.chunk.len()
+            && offset.iter().zip(&layout.chunk).all(|(o, c)| o % c == 0)
+            && offset.iter().zip(self.shape()).all(|(o, d)| o < d);
+        if !fits {
+            return Err(Error::usage(format!("no chunk starts at {offset:?}")));
+        }
+        let place: Vec<u64> = offset.iter().zip(&layout.chunk).map(|(o, c)| o / c).collect();
+        Ok(self.core.raw.chunk_table(&self.object.store, layout)?.get(&place))
+    }
+
+    /// As the object that it is.
+    pub fn as_object(&self) -> &Object {
+        &self.object
+    }
+}

@@ -1,0 +1,274 @@
+//! An open HDF5 file.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    dataset::Dataset,
+    element::{ObjectReference, Reference},
+    error::{Error, Result},
+    group::Group,
+    limits::{Limits, Policy},
+    object::{NamedDatatype, Object},
+    source::{ByteSource, MemorySource},
+    storage::{Settings, Store, open::open_path, resolve::Location},
+};
+
+/// An HDF5 file, open for reading. Clones share it; every handle keeps it open.
+///
+/// ```
+/// # fn main() -> h5::Result<()> {
+/// let file = h5::File::open("testdata/basic.h5")?;
+/// let temperature = file.dataset("/measurements/temperature")?;
+/// let values: ndarray::ArrayD<f64> = temperature.read()?;
+/// assert_eq!(values.shape(), [4, 3]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct File {
+    store: Arc<Store>,
+}
+
+/// How a file is opened; see [`File::options`].
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    limits: Limits,
+    settings: Settings,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        let settings = Settings {
+            policy: Policy::default(),
+            cache_bytes: 64 << 20,
+            threads: 0,
+            mmap: true,
+            ignore_flags: false,
+        };
+        OpenOptions { limits: Limits::default(), settings }
+    }
+}
+
+impl OpenOptions {
+    /// Bounds on what the file may cost.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+    /// Which other files it may lead to; the default is those below its own folder.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.settings.policy = policy;
+        self
+    }
+    /// Map the file into memory (the default, where it is built in), or read at positions. Positioned reads are for
+    /// files that other programs may make shorter.
+    pub fn mmap(mut self, mmap: bool) -> Self {
+        self.settings.mmap = mmap;
+        self
+    }
+    /// Bytes of decoded chunks that each dataset keeps for later small reads; 64 MiB by default.
+    pub fn chunk_cache_bytes(mut self, bytes: usize) -> Self {
+        self.settings.cache_bytes = bytes;
+        self
+    }
+    /// Threads that decode the chunks of one read: 1 is the calling thread only, 0 (the default) all processors.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.settings.threads = threads;
+        self
+    }
+    /// Open the file though its superblock says that a writer has it open (which a crashed writer leaves behind).
+    pub fn ignore_write_flag(mut self, ignore: bool) -> Self {
+        self.settings.ignore_flags = ignore;
+        self
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// `Io`; `NotHdf5`; `Truncated` if it is shorter than its superblock says; `Corrupt`; `Unsupported`; `Locked`.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let source = open_path(path, self.settings.mmap).map_err(|e| e.in_file(&name))?;
+        self.store(source, name, Some(path.to_owned()))
+    }
+
+    /// Opens a file that is in memory: `Vec<u8>`, `&'static [u8]`, `Arc<[u8]>` ...
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(&self, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<File> {
+        self.from_source(Arc::new(MemorySource::new(bytes)))
+    }
+
+    /// Opens a file over a source of your own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_source(&self, source: Arc<dyn ByteSource>) -> Result<File> {
+        self.store(source, "(no name)".to_owned(), None)
+    }
+
+    fn store(
+        &self,
+        source: Arc<dyn ByteSource>,
+        name: String,
+        path: Option<std::path::PathBuf>,
+    ) -> Result<File> {
+        let limits = Arc::new(self.limits.clone());
+        Ok(File { store: Store::open(source, name, path, limits, self.settings.clone())? })
+    }
+}
+
+/// What the superblock and its extension say of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileInfo {
+    /// Version of the superblock, 0 to 3.
+    pub superblock_version: u8,
+    /// Offset of the superblock: bytes of the user block.
+    pub base: u64,
+    /// Bytes of an address.
+    pub offset_size: u8,
+    /// Bytes of a length.
+    pub length_size: u8,
+    /// Bytes of the file from the base on, as the superblock has it.
+    pub end: u64,
+    /// Bytes of the source, user block included.
+    pub file_size: u64,
+    /// Strategy of file-space management: `fsm_aggr`, `page`, `aggr` or `none`.
+    pub space_strategy: &'static str,
+    /// Free space is kept across sessions.
+    pub space_persists: bool,
+    /// Number of indexes of shared messages.
+    pub shared_message_indexes: u8,
+}
+
+impl File {
+    /// Opens a file with the default options: mapped into memory, chunks decoded by all processors.
+    ///
+    /// # Errors
+    /// `Io`; `NotHdf5`; `Truncated` if it is shorter than its superblock says; `Corrupt`; `Unsupported`; `Locked`.
+    pub fn open(path: impl AsRef<Path>) -> Result<File> {
+        OpenOptions::default().open(path)
+    }
+
+    /// Opens a file that is in memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<File> {
+        OpenOptions::default().from_bytes(bytes)
+    }
+
+    /// Options to open a file with.
+    pub fn options() -> OpenOptions {
+        OpenOptions::default()
+    }
+
+    /// The root group.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Truncated` or `Unsupported` if its object header cannot be read.
+    pub fn root(&self) -> Result<Group> {
+        self.object("/")?.into_group()
+    }
+
+    /// The object at a path from the root. Links of all kinds are followed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Limit` if links form a loop; `Denied` if an external link leads where the policy forbids.
+    pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
+        Object::resolve(&Location::root(&self.store), "/", path.as_ref())
+    }
+
+    /// The group at a path.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object); `Usage` if it is no group.
+    pub fn group(&self, path: impl AsRef<[u8]>) -> Result<Group> {
+        self.object(path)?.into_group()
+    }
+
+    /// The dataset at a path.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object); `Usage` if it is no dataset.
+    pub fn dataset(&self, path: impl AsRef<[u8]>) -> Result<Dataset> {
+        self.object(path)?.into_dataset()
+    }
+
+    /// The committed datatype at a path.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object); `Usage` if it is no committed datatype.
+    pub fn named_datatype(&self, path: impl AsRef<[u8]>) -> Result<NamedDatatype> {
+        self.object(path)?.into_datatype()
+    }
+
+    /// The object whose header is at this address, as hard links and references give it. It has no path.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Truncated` if there is none.
+    pub fn object_at(&self, address: u64) -> Result<Object> {
+        Object::open(Location { store: self.store.clone(), address }, format!("(object at {address:#x})"))
+    }
+
+    /// What a reference refers to; for a region or attribute reference, the object that has it.
+    ///
+    /// # Errors
+    /// `NotFound` for a null reference; `Unsupported` for one into another file; as [`object_at`](Self::object_at).
+    pub fn dereference(&self, reference: &Reference) -> Result<Object> {
+        match reference {
+            Reference::Object { address }
+            | Reference::Region { address, .. }
+            | Reference::Attribute { address, .. } => self.object_at(*address),
+            Reference::Null => Err(Error::not_found("a null reference")),
+            Reference::External { file, .. } => {
+                Err(Error::unsupported(format!("a reference into the file {file}")))
+            }
+        }
+    }
+
+    /// The object that an object reference refers to.
+    ///
+    /// # Errors
+    /// As [`dereference`](Self::dereference).
+    pub fn dereference_object(&self, reference: ObjectReference) -> Result<Object> {
+        let address = reference.0.ok_or_else(|| Error::not_found("a null reference"))?;
+        self.object_at(address)
+    }
+
+    /// Facts about the file as a whole.
+    pub fn info(&self) -> FileInfo {
+        use crate::format::message::file_space_info::FileSpaceInfoMessage as Space;
+        let s = &self.store.superblock;
+        let (strategy, persists) = match &self.store.file_space {
+            None => (0, false),
+            // The strategies of version 0 are numbered otherwise.
+            Some(Space::V0 { strategy, managers, .. }) => {
+                (if *strategy <= 2 { 0 } else { strategy - 1 }, managers.is_some())
+            }
+            Some(Space::V1 { strategy, managers, .. }) => (*strategy, managers.is_some()),
+        };
+        FileInfo {
+            superblock_version: s.version,
+            base: self.store.reader.base(),
+            offset_size: s.sizes.offset,
+            length_size: s.sizes.length,
+            end: s.eof.saturating_sub(s.base),
+            file_size: self.store.reader.source().len(),
+            space_strategy: ["fsm_aggr", "page", "aggr", "none"][usize::from(strategy.min(3))],
+            space_persists: persists,
+            shared_message_indexes: self.store.shared_indexes(),
+        }
+    }
+
+    /// Two handles of the same open file.
+    pub fn is_same(&self, other: &File) -> bool {
+        Arc::ptr_eq(&self.store, &other.store)
+    }
+
+    pub(crate) fn of(store: Arc<Store>) -> Self {
+        File { store }
+    }
+}

@@ -1,0 +1,157 @@
+//! Groups: links to other objects.
+
+use std::ops::Deref;
+
+use crate::{
+    dataset::Dataset,
+    error::{Context, Error, Result},
+    model::{
+        link::{Link, Name},
+        path::join,
+    },
+    object::{NamedDatatype, Object},
+    storage::links::LinkStorage,
+};
+
+/// A group of links.
+#[derive(Clone, Debug)]
+pub struct Group {
+    object: Object,
+    storage: LinkStorage,
+}
+
+impl Deref for Group {
+    type Target = Object;
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
+
+impl Group {
+    pub(crate) fn new(object: Object) -> Result<Self> {
+        let storage = object.named(LinkStorage::of(&object.store, &object.header))?;
+        Ok(Group { object, storage })
+    }
+
+    /// Its links, sorted by name. One that cannot be read is an error in its own place, at the end.
+    ///
+    /// # Errors
+    /// `Corrupt` if the list itself cannot be read.
+    pub fn links(&self) -> Result<Vec<Result<Link>>> {
+        let mut out = Vec::new();
+        let listed = self.storage.for_each(&self.object.store, &self.object.header, &mut |link| {
+            out.push(self.object.named(link));
+            Ok(())
+        });
+        self.object.named(listed)?;
+        let sorted = out.is_sorted_by(|a, b| match (a, b) {
+            (Ok(a), Ok(b)) => a.name <= b.name,
+            _ => false,
+        });
+        if !sorted {
+            out.sort_by(|a, b| match (a, b) {
+                (Ok(a), Ok(b)) => a.name.cmp(&b.name),
+                (a, b) => b.is_ok().cmp(&a.is_ok()),
+            });
+        }
+        Ok(out)
+    }
+
+    /// The links in the order in which they were created, if the group tracks that.
+    ///
+    /// # Errors
+    /// `Unsupported` if the order is not tracked; as [`links`](Self::links).
+    pub fn links_by_creation(&self) -> Result<Vec<Link>> {
+        if !self.link_creation_order().0 {
+            return self.object.named(Err(Error::unsupported("the group does not track the order of creation")));
+        }
+        let mut links = self.links()?.into_iter().collect::<Result<Vec<Link>>>()?;
+        links.sort_by_key(|link| link.creation_order);
+        Ok(links)
+    }
+
+    /// The names of its links, sorted.
+    ///
+    /// # Errors
+    /// As [`links`](Self::links); a damaged link is left out.
+    pub fn names(&self) -> Result<Vec<Name>> {
+        Ok(self.links()?.into_iter().filter_map(|link| Some(link.ok()?.name)).collect())
+    }
+
+    /// The link of that name, not followed.
+    ///
+    /// # Errors
+    /// `Corrupt` if the index of links cannot be read.
+    pub fn link(&self, name: impl AsRef<[u8]>) -> Result<Option<Link>> {
+        let found = self.storage.find(&self.object.store, &self.object.header, name.as_ref());
+        self.object.named(found)
+    }
+
+    /// What a link of this group leads to.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object).
+    pub fn follow(&self, link: &Link) -> Result<Object> {
+        let path = join(&self.object.path, &link.name.to_string());
+        let mut hops = self.object.store.reader.limits.link_hops;
+        let location = self.object.location().follow(&link.target, &mut hops);
+        Object::open(location.of_object(&path).map_err(|e| e.in_file(&self.object.store.name))?, path)
+    }
+
+    /// The object at a path from here (from the root, if it starts with a slash). Links of all kinds are followed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Limit` if links form a loop; `Denied` if an external link leads where the policy forbids.
+    pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
+        Object::resolve(&self.object.location(), &self.object.path, path.as_ref())
+    }
+
+    /// The group at a path from here.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object); `Usage` if it is no group.
+    pub fn group(&self, path: impl AsRef<[u8]>) -> Result<Group> {
+        self.object(path)?.into_group()
+    }
+
+    /// The dataset at a path from here.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object); `Usage` if it is no dataset.
+    pub fn dataset(&self, path: impl AsRef<[u8]>) -> Result<Dataset> {
+        self.object(path)?.into_dataset()
+    }
+
+    /// The committed datatype at a path from here.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object); `Usage` if it is no committed datatype.
+    pub fn named_datatype(&self, path: impl AsRef<[u8]>) -> Result<NamedDatatype> {
+        self.object(path)?.into_datatype()
+    }
+
+    /// Its members: name and object of each link that can be followed, sorted by name.
+    ///
+    /// # Errors
+    /// As [`links`](Self::links); links that lead nowhere are errors in their own place.
+    pub fn members(&self) -> Result<Vec<(Name, Result<Object>)>> {
+        let links = self.links()?.into_iter().flatten();
+        Ok(links.map(|link| (link.name.clone(), self.follow(&link))).collect())
+    }
+
+    /// How the links are stored: `symtab`, `compact` or `dense`.
+    pub fn link_storage(&self) -> &'static str {
+        self.storage.name()
+    }
+
+    /// Order of creation of the links: tracked, indexed.
+    pub fn link_creation_order(&self) -> (bool, bool) {
+        self.storage.creation_order()
+    }
+
+    /// As the object that it is.
+    pub fn as_object(&self) -> &Object {
+        &self.object
+    }
+
+}

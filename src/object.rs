@@ -1,0 +1,231 @@
+//! What groups, datasets and committed datatypes have in common: a place in a file, and attributes.
+
+use std::{ops::Deref, sync::Arc};
+
+use crate::{
+    attribute::Attribute,
+    dataset::Dataset,
+    error::{Context, Error, Result},
+    file::File,
+    format::message::{MessageType, comment::CommentMessage},
+    group::Group,
+    model::{datatype::Datatype, link::Name, path::join},
+    storage::{
+        Store, attributes,
+        dataset::datatype_of,
+        object::{ObjectHeader, ObjectKind as Kind},
+        resolve::Location,
+    },
+};
+
+/// An object of a file, whatever it is. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub(crate) store: Arc<Store>,
+    pub(crate) header: Arc<ObjectHeader>,
+    pub(crate) path: Arc<str>,
+}
+
+/// The kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// A group of links.
+    Group,
+    /// A dataset.
+    Dataset,
+    /// A committed datatype.
+    Datatype,
+}
+
+impl Object {
+    pub(crate) fn open(location: Location, path: String) -> Result<Self> {
+        let Location { store, address } = location;
+        let header = ObjectHeader::read(&store.reader, address);
+        let header = header.map_err(|e| e.of_object(&path).in_file(&store.name))?;
+        Ok(Object { store, header: Arc::new(header), path: path.into() })
+    }
+
+    pub(crate) fn resolve(start: &Location, base: &str, path: &[u8]) -> Result<Self> {
+        let shown = join(base, &Name::from(path).to_string());
+        let location = start.resolve(path);
+        let location = location.map_err(|e| e.of_object(&shown).in_file(&start.store.name))?;
+        Object::open(location, shown)
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        Location { store: self.store.clone(), address: self.header.address }
+    }
+
+    pub(crate) fn named<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| e.of_object(&self.path).in_file(&self.store.name))
+    }
+
+    /// The path by which it was opened.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Address of its object header: its identity within the file.
+    pub fn address(&self) -> u64 {
+        self.header.address
+    }
+
+    /// The file that it is in, which an external link may have led to.
+    pub fn file(&self) -> File {
+        File::of(self.store.clone())
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is none of the kinds that HDF5 has.
+    pub fn kind(&self) -> Result<ObjectKind> {
+        self.named(self.header.kind()).map(|kind| match kind {
+            Kind::Group => ObjectKind::Group,
+            Kind::Dataset => ObjectKind::Dataset,
+            Kind::Datatype => ObjectKind::Datatype,
+        })
+    }
+
+    /// As a group.
+    ///
+    /// # Errors
+    /// `Usage` if it is none.
+    pub fn into_group(self) -> Result<Group> {
+        match self.kind()? {
+            ObjectKind::Group => Group::new(self),
+            _ => self.named(Err(Error::usage("not a group"))),
+        }
+    }
+
+    /// As a dataset.
+    ///
+    /// # Errors
+    /// `Usage` if it is none; `Corrupt` or `Unsupported` if its description cannot be read.
+    pub fn into_dataset(self) -> Result<Dataset> {
+        match self.kind()? {
+            ObjectKind::Dataset => Dataset::new(self),
+            _ => self.named(Err(Error::usage("not a dataset"))),
+        }
+    }
+
+    /// As a committed datatype.
+    ///
+    /// # Errors
+    /// `Usage` if it is none; `Corrupt` or `Unsupported` if it cannot be read.
+    pub fn into_datatype(self) -> Result<NamedDatatype> {
+        match self.kind()? {
+            ObjectKind::Datatype => {
+                let (datatype, _) = self.named(datatype_of(&self.store, &self.header))?;
+                Ok(NamedDatatype { object: self, datatype })
+            }
+            _ => self.named(Err(Error::usage("not a committed datatype"))),
+        }
+    }
+
+    /// Number of hard links that lead to it.
+    ///
+    /// # Errors
+    /// `Corrupt` if the count cannot be read.
+    pub fn link_count(&self) -> Result<u32> {
+        self.named(self.header.reference_count(&self.store.reader))
+    }
+
+    /// The comment on it.
+    ///
+    /// # Errors
+    /// `Corrupt` if it cannot be read.
+    pub fn comment(&self) -> Result<Option<String>> {
+        let comment = self.header.content(&self.store, MessageType::Comment, |body| {
+            Ok(String::from_utf8_lossy(CommentMessage::decode(body)?.comment.as_bytes()).into_owned())
+        });
+        self.named(comment)
+    }
+
+    /// Its attributes, sorted by name. One that cannot be read is an error in its own place.
+    ///
+    /// # Errors
+    /// `Corrupt` if the list itself cannot be read.
+    pub fn attributes(&self) -> Result<Vec<Result<Attribute>>> {
+        let mut out = Vec::new();
+        let listed = attributes::for_each(&self.store, &self.header, &mut |attribute| {
+            out.push(self.named(attribute).map(|data| Attribute::new(self.clone(), data)));
+            Ok(())
+        });
+        self.named(listed)?;
+        out.sort_by(|a, b| match (a, b) {
+            (Ok(a), Ok(b)) => a.name().cmp(b.name()),
+            (a, b) => b.is_ok().cmp(&a.is_ok()),
+        });
+        Ok(out)
+    }
+
+    /// The names of its attributes, sorted.
+    ///
+    /// # Errors
+    /// `Corrupt` if the list cannot be read.
+    pub fn attribute_names(&self) -> Result<Vec<Name>> {
+        let mut names = Vec::new();
+        let listed = attributes::for_each_name(&self.store, &self.header, &mut |name, _| {
+            names.push(Name::from(name));
+            Ok(())
+        });
+        self.named(listed)?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// The attribute of that name.
+    ///
+    /// # Errors
+    /// `NotFound`; `Corrupt` or `Unsupported` if it cannot be read.
+    pub fn attribute(&self, name: impl AsRef<[u8]>) -> Result<Attribute> {
+        let name = name.as_ref();
+        let found = self.named(attributes::find(&self.store, &self.header, name))?;
+        let missing = || Error::not_found(format!("attribute {}", Name::from(name)));
+        self.named(found.ok_or_else(missing)).map(|data| Attribute::new(self.clone(), data))
+    }
+
+    /// Order of creation of the attributes: tracked, indexed.
+    pub fn attribute_creation_order(&self) -> (bool, bool) {
+        attributes::creation_order(&self.header)
+    }
+
+    /// Bytes of the object header with its continuations.
+    pub fn header_bytes(&self) -> u64 {
+        let rest: u64 = self.header.continuations.iter().map(|(_, len)| len).sum();
+        self.header.prefix.total_len().saturating_add(rest)
+    }
+}
+
+/// A datatype that is an object of the file.
+#[derive(Clone, Debug)]
+pub struct NamedDatatype {
+    object: Object,
+    datatype: Datatype,
+}
+
+impl NamedDatatype {
+    /// The datatype.
+    pub fn datatype(&self) -> &Datatype {
+        &self.datatype
+    }
+}
+
+impl Deref for NamedDatatype {
+    type Target = Object;
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
+
+/// The address of a committed datatype as an object of the same file.
+pub(crate) fn committed(object: &Object, address: Option<u64>) -> Result<Option<Object>> {
+    address
+        .map(|address| {
+            let location = Location { store: object.store.clone(), address };
+            Object::open(location, format!("(datatype of {})", object.path)).of_object(&object.path)
+        })
+        .transpose()
+}
