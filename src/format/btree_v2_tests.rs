@@ -11,9 +11,8 @@ fn header_bytes() -> Vec<u8> {
 }
 
 fn root_bytes() -> Vec<u8> {
-    let mut bytes = hex(concat!(
-        "4254494e000800a602000000250000120000003bae0b5b007d0100000000000e008301000000000019961158c1"
-    ));
+    let mut bytes =
+        hex("4254494e000800a602000000250000120000003bae0b5b007d0100000000000e008301000000000019961158c1");
     bytes.resize(512, 0);
     bytes
 }

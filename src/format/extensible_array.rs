@@ -187,7 +187,7 @@ impl ArrayShape {
 
     fn index_data_blocks_are_paged(&self) -> bool {
         let last = self.first_super_block().checked_sub(1);
-        last.is_some_and(|u| u32::from(self.min_bits) + (u32::from(u) + 1) / 2 > u32::from(self.page_bits))
+        last.is_some_and(|u| u32::from(self.min_bits) + u32::from(u).div_ceil(2) > u32::from(self.page_bits))
     }
 
     /// Number of super blocks of a full array, those included that are not stored.
@@ -232,7 +232,7 @@ impl ArrayShape {
         }
         let data_blocks = 1u64 << (u / 2);
         let elements = 1u64 << (self.min_bits + u.div_ceil(2));
-        let first_data_block = if u % 2 == 0 { 2 * data_blocks - 2 } else { 3 * data_blocks - 2 };
+        let first_data_block = if u.is_multiple_of(2) { 2 * data_blocks - 2 } else { 3 * data_blocks - 2 };
         let pages = if elements > self.page_elements() { elements >> self.page_bits } else { 0 };
         let first_element = ((1u64 << u) - 1) << self.min_bits;
         Ok(SuperBlock { data_blocks, elements, first_element, first_data_block, pages })
