@@ -5,5 +5,6 @@ pub mod message;
 pub mod output;
 pub mod primitive;
 pub mod reference;
+pub mod round_trip;
 pub mod selection;
 pub mod virtual_mapping;

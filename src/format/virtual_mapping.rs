@@ -109,9 +109,9 @@ pub fn encode_virtual_mappings(
             if mapping.file == "." {
                 flags |= SAME_FILE;
             } else {
-                file_of = first(&mut files, &mapping.file, i);
+                file_of = first(&mut files, &mapping.file, i, sizes);
             }
-            dataset_of = first(&mut datasets, &mapping.dataset, i);
+            dataset_of = first(&mut datasets, &mapping.dataset, i, sizes);
             flags |= file_of.map_or(0, |_| FILE_SHARED) | dataset_of.map_or(0, |_| DATASET_SHARED);
             out.push(flags);
         }
@@ -131,10 +131,10 @@ pub fn encode_virtual_mappings(
     Ok(out)
 }
 
-/// The earlier entry that holds this name; `None` for the first.
-fn first<'m>(seen: &mut HashMap<&'m Name, usize>, name: &'m Name, i: usize) -> Option<usize> {
+/// The earlier entry that holds this name; `None` for the first, or if the name is not longer than an index.
+fn first<'m>(seen: &mut HashMap<&'m Name, usize>, name: &'m Name, i: usize, sizes: Sizes) -> Option<usize> {
     let index = *seen.entry(name).or_insert(i);
-    (index < i).then_some(index)
+    (index < i && name.as_bytes().len() >= usize::from(sizes.length)).then_some(index)
 }
 
 #[cfg(test)]
@@ -173,10 +173,14 @@ mod tests {
         );
         same(
             &format!(
-                "01 04000000 00 6600 6400 {ALL} {ALL} 06 00000000 {ALL} {ALL}
-                 01 00000000 6500 {ALL} {ALL} 02 6700 00000000 {ALL} {ALL}"
+                "01 04000000 00 6600 6461746100 {ALL} {ALL} 06 00000000 {ALL} {ALL}
+                 00 6600 6500 {ALL} {ALL} 02 66696c6500 00000000 {ALL} {ALL}"
             ),
-            &[mapping("f", "d"), mapping(".", "d"), mapping("f", "e"), mapping("g", "d")],
+            &[mapping("f", "data"), mapping(".", "data"), mapping("f", "e"), mapping("file", "data")],
+        );
+        same(
+            &format!("01 02000000 00 66696c6500 6400 {ALL} {ALL} 01 00000000 6500 {ALL} {ALL}"),
+            &[mapping("file", "d"), mapping("file", "e")],
         );
         same("00 00000000", &[]);
     }
