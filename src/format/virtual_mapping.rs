@@ -185,6 +185,37 @@ mod tests {
         same("00 00000000", &[]);
     }
 
+    /// Written by HDF5 2.0, with its checksum.
+    #[test]
+    fn as_libhdf5_writes_them() {
+        let all = "0300000001000000 0000000000000000";
+        let bytes = hex(&format!(
+            "01 0600000000000000
+             00 615f6c6f6e675f66696c655f6e616d652e683500 7800 {all} 0200000003000000 01020200000000000100010
+             00a0000000100010014000100000000000000007800 {all} 0200000003000000 01020200 00000a00010001000a00
+             00000100010014000100000000000000 00615f6c6f6e675f646174617365745f6e616d6500 {all}
+             0200000003000000 01020200 00001400010001000a0000000100010014000602000000000000000300000001000000
+             0000000000000000 0200000003000000 0102020000001e00010001000a000000010001001400 00622e6835007100
+             {all} 0200000003000000 01020200000028000100 01000a000000010001001400 02622e683500 0200000000000000
+             {all} 0200000003000000 0102020000003200010001000a000000010001001400 ce864909"
+        ));
+        let mappings = decode_virtual_mappings(&bytes, Sizes::EIGHT).unwrap();
+        let names: Vec<_> = mappings.iter().map(|m| format!("{} {}", m.file, m.dataset)).collect();
+        let long = "a_long_dataset_name";
+        assert_eq!(
+            names,
+            [
+                "a_long_file_name.h5 x".to_owned(),
+                "a_long_file_name.h5 x".into(),
+                format!("a_long_file_name.h5 {long}"),
+                format!(". {long}"),
+                "b.h5 q".into(),
+                format!("b.h5 {long}"),
+            ]
+        );
+        assert_eq!(encode_virtual_mappings(&mappings, 1, SelectionStyle::V112, Sizes::EIGHT).unwrap(), bytes);
+    }
+
     #[test]
     fn hostile() {
         let decode = |text: &str| decode_virtual_mappings(&with_checksum(text), FOUR);
