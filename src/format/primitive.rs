@@ -117,9 +117,7 @@ pub fn from_binrw(error: binrw::Error, structure: &'static str) -> Error {
                 ErrorKind::Truncated("the block is shorter than the structure".into())
             }
             binrw::Error::Io(e) => ErrorKind::Io(e),
-            binrw::Error::BadMagic { pos, .. } => {
-                ErrorKind::Corrupt(format!("wrong signature at byte {pos}"))
-            }
+            binrw::Error::BadMagic { pos, .. } => ErrorKind::Corrupt(format!("wrong signature at byte {pos}")),
             binrw::Error::AssertFail { message, .. } => ErrorKind::Corrupt(message),
             binrw::Error::NoVariantMatch { .. } => ErrorKind::Corrupt("unknown variant".into()),
             binrw::Error::Custom { err, .. } => match err.downcast::<Error>() {
