@@ -272,7 +272,9 @@ impl Dataset {
     /// As [`read_vec`](Self::read_vec); `Shape` if there are none or several.
     pub fn read_scalar<T: H5Type>(&self) -> Result<T> {
         if self.len()? != 1 {
-            return self.object.named(Err(Error::shape(format!("shape {:?}, not one element", self.shape()))));
+            return self
+                .object
+                .named(Err(Error::shape(format!("shape {:?}, not one element", self.shape()))));
         }
         self.object.named(one(self.read_vec()?))
     }

@@ -63,7 +63,9 @@ impl Group {
     /// `Unsupported` if the order is not tracked; as [`links`](Self::links).
     pub fn links_by_creation(&self) -> Result<Vec<Link>> {
         if !self.link_creation_order().0 {
-            return self.object.named(Err(Error::unsupported("the group does not track the order of creation")));
+            return self
+                .object
+                .named(Err(Error::unsupported("the group does not track the order of creation")));
         }
         let mut links = self.links()?.into_iter().collect::<Result<Vec<Link>>>()?;
         links.sort_by_key(|link| link.creation_order);
@@ -153,5 +155,4 @@ impl Group {
     pub fn as_object(&self) -> &Object {
         &self.object
     }
-
 }

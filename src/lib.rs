@@ -63,4 +63,5 @@ pub use object::{NamedDatatype, Object, ObjectKind};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::filter::*;
+    pub use crate::format::{checksum, fuzz as structures, round_trip};
 }

@@ -7,7 +7,7 @@ use crate::{
     dataset::Dataset,
     error::{Context, Error, Result},
     file::File,
-    format::message::{MessageType, comment::CommentMessage},
+    format::message::{MessageType, comment::decode_comment},
     group::Group,
     model::{datatype::Datatype, link::Name, path::join},
     storage::{
@@ -137,9 +137,9 @@ impl Object {
     /// # Errors
     /// `Corrupt` if it cannot be read.
     pub fn comment(&self) -> Result<Option<String>> {
-        let comment = self.header.content(&self.store, MessageType::Comment, |body| {
-            Ok(String::from_utf8_lossy(CommentMessage::decode(body)?.comment.as_bytes()).into_owned())
-        });
+        let comment = self
+            .header
+            .content(&self.store, MessageType::Comment, |body| Ok(decode_comment(body)?.to_string()));
         self.named(comment)
     }
 

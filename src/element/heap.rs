@@ -97,7 +97,9 @@ impl HeapArena {
     pub(crate) fn object(&self, address: u64, index: u32) -> Result<&[u8]> {
         let range = self.objects.get(&(address, index));
         range.map(|r| &self.bytes[r.clone()]).ok_or_else(|| {
-            Error::corrupt(format!("object {index} of the global heap collection at {address:#x} cannot be read"))
+            Error::corrupt(format!(
+                "object {index} of the global heap collection at {address:#x} cannot be read"
+            ))
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Raw element bytes <-> Rust values.
 
 mod byte_order;
-mod compound;
 mod heap;
 mod numeric;
 mod reference;
@@ -10,10 +9,10 @@ mod values;
 mod vlen;
 
 pub(crate) use byte_order::SwapPlan;
-pub use heap::{HeapRead, HeapWrite};
 pub(crate) use heap::{HeapArena, HeapPointer};
+pub use heap::{HeapRead, HeapWrite};
 pub use reference::{ObjectReference, Reference, RegionReference};
-pub(crate) use values::{gather, points_elsewhere};
+pub(crate) use values::gather;
 pub use values::{Element, Elements, Values};
 
 use crate::{error::Result, model::datatype::Datatype};

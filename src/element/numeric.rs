@@ -26,8 +26,9 @@ fn swapped(memory: &Datatype, file: &Datatype) -> Result<bool> {
 }
 
 fn array<const N: usize>(bytes: &[u8], swap: bool) -> Result<[u8; N]> {
-    let mut number: [u8; N] =
-        bytes.try_into().map_err(|_| Error::usage(format!("an element of {N} bytes given {}", bytes.len())))?;
+    let mut number: [u8; N] = bytes
+        .try_into()
+        .map_err(|_| Error::usage(format!("an element of {N} bytes given {}", bytes.len())))?;
     if swap {
         number.reverse();
     }

@@ -6,7 +6,10 @@ use crate::{
     error::{Error, Result},
     format::{
         primitive::Sizes,
-        reference::{RawReference, ReferencePart, decode_reference, decode_region, decode_std},
+        reference::{
+            RawReference, ReferencePart, decode_reference, decode_region, decode_std, encode_region,
+        },
+        selection::SelectionStyle,
     },
     model::{
         datatype::{Datatype, DatatypeClass, ReferenceType},
@@ -54,7 +57,11 @@ fn sizes(heap: &dyn HeapRead) -> Sizes {
 }
 
 /// The object of the global heap that a reference needs, if any.
-pub(crate) fn heap_object(kind: ReferenceType, element: &[u8], offset_size: u8) -> Result<Option<(u64, u32)>> {
+pub(crate) fn heap_object(
+    kind: ReferenceType,
+    element: &[u8],
+    offset_size: u8,
+) -> Result<Option<(u64, u32)>> {
     Ok(match decode_reference(element, kind, Sizes { offset: offset_size, length: 8 })? {
         RawReference::Region(p) | RawReference::Std { pointer: p, .. } => Some((p.address, p.index)),
         RawReference::Null | RawReference::Object(_) => None,
@@ -190,7 +197,7 @@ unsafe impl H5Type for RegionReference {
             return Ok(());
         };
         let sizes = Sizes { offset: heap.offset_size() as u8, length: 8 };
-        let object = crate::format::reference::encode_region(address, &self.selection, Default::default(), sizes)?;
+        let object = encode_region(address, &self.selection, SelectionStyle::V18, sizes)?;
         let (collection, index) = heap.store(&object)?;
         let width = out.len().saturating_sub(4).min(8);
         out.fill(0);

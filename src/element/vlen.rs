@@ -43,7 +43,8 @@ unsafe impl<T: H5Type> H5Type for Vec<T> {
         for (element, out) in self.iter().zip(bytes.chunks_exact_mut(size.max(1))) {
             element.encode(out, heap)?;
         }
-        let len = u32::try_from(self.len()).map_err(|_| Error::usage("a sequence of more than 2^32 elements"))?;
+        let len =
+            u32::try_from(self.len()).map_err(|_| Error::usage("a sequence of more than 2^32 elements"))?;
         let (address, index) = if len == 0 { (0, 0) } else { heap.store(&bytes)? };
         HeapPointer { len, address, index }.encode(out)
     }

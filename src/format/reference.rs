@@ -16,7 +16,7 @@
 use crate::error::{Context, Error, Result};
 use crate::format::message::check_bits;
 use crate::format::output::{narrow, put_address, put_u16, put_u32, put_uint};
-use crate::format::primitive::{Bytes, Sizes};
+use crate::format::primitive::{Bytes, Sizes, all_ones};
 use crate::format::selection::{SelectionStyle, decode_selection, encode_selection};
 use crate::model::datatype::ReferenceType;
 use crate::model::link::Name;
@@ -125,7 +125,8 @@ fn decode(mut bytes: Bytes<'_>, kind: ReferenceType, sizes: Sizes) -> Result<Raw
             if kind == StdKind::Object && !external {
                 return Ok(match token(&mut bytes)? {
                     0 => RawReference::Null,
-                    address => RawReference::Object(address),
+                    address if address < all_ones(sizes.offset) => RawReference::Object(address),
+                    address => return Err(Error::corrupt(format!("address {address:#x}"))),
                 });
             }
             let size = bytes.u32()?;
@@ -348,12 +349,34 @@ mod tests {
         }
     }
 
+    /// Written by HDF5 2.0: element and heap object of references to a region and to an attribute of another file.
+    #[test]
+    fn as_libhdf5_writes_them() {
+        let kind = ReferenceType::StdObject;
+        let decode = |text: &str| decode_reference(&hex(text), kind, Sizes::EIGHT).unwrap();
+        assert_eq!(decode("020008200300000000000000000000000000"), RawReference::Object(0x320));
+        let pointer = HeapPointer { address: 0x86c, index: 4 };
+        let region = RawReference::Std { kind: StdKind::Region, external: true, size: 65, pointer };
+        assert_eq!(decode("0301410000006c0800000000000004000000"), region);
+        let object =
+            hex("08 2003000000000000 0600 6f74682e6835 28000000 02000000 02000000 01000000 00000000 18000000
+             02000000 01000000 01000000 02000000 03000000 05000000");
+        let value = decode_std(&object, StdKind::Region, true).unwrap();
+        assert_eq!(value.file, Some("oth.h5".into()));
+        assert!(matches!(value.part, ReferencePart::Region { rank: 2, selection: Selection::Hyperslab(_) }));
+        assert_eq!(encode_std(&value, SelectionStyle::V18, Sizes::EIGHT).unwrap(), object);
+        let object = hex("08 2003000000000000 0300 617474");
+        let value = decode_std(&object, StdKind::Attribute, false).unwrap();
+        assert_eq!(value.part, ReferencePart::Attribute("att".into()));
+    }
+
     #[test]
     fn hostile() {
         let std = ReferenceType::StdObject;
         assert!(is_unsupported(decode_reference(&hex("05 00 04 00020000"), std, FOUR)));
         assert!(is_unsupported(decode_reference(&hex("02 00 10 00020000"), std, FOUR)));
         assert!(is_corrupt(decode_reference(&hex("02 02 04 00020000"), std, FOUR)));
+        assert!(is_corrupt(decode_reference(&hex("02 00 08 0000000001000000"), std, FOUR)));
         assert!(is_corrupt(decode_region(&hex(&format!("ffffffff {ALL}")), FOUR)));
         let object = hex("04 00020000 10000000 21000000");
         assert!(is_corrupt(decode_std(&object, StdKind::Region, false)));

@@ -109,9 +109,9 @@ pub fn encode_virtual_mappings(
             if mapping.file == "." {
                 flags |= SAME_FILE;
             } else {
-                file_of = first(&mut files, &mapping.file, i);
+                file_of = first(&mut files, &mapping.file, i, sizes);
             }
-            dataset_of = first(&mut datasets, &mapping.dataset, i);
+            dataset_of = first(&mut datasets, &mapping.dataset, i, sizes);
             flags |= file_of.map_or(0, |_| FILE_SHARED) | dataset_of.map_or(0, |_| DATASET_SHARED);
             out.push(flags);
         }
@@ -131,10 +131,10 @@ pub fn encode_virtual_mappings(
     Ok(out)
 }
 
-/// The earlier entry that holds this name; `None` for the first.
-fn first<'m>(seen: &mut HashMap<&'m Name, usize>, name: &'m Name, i: usize) -> Option<usize> {
+/// The earlier entry that holds this name; `None` for the first, or if the name is not longer than an index.
+fn first<'m>(seen: &mut HashMap<&'m Name, usize>, name: &'m Name, i: usize, sizes: Sizes) -> Option<usize> {
     let index = *seen.entry(name).or_insert(i);
-    (index < i).then_some(index)
+    (index < i && name.as_bytes().len() >= usize::from(sizes.length)).then_some(index)
 }
 
 #[cfg(test)]
@@ -173,12 +173,47 @@ mod tests {
         );
         same(
             &format!(
-                "01 04000000 00 6600 6400 {ALL} {ALL} 06 00000000 {ALL} {ALL}
-                 01 00000000 6500 {ALL} {ALL} 02 6700 00000000 {ALL} {ALL}"
+                "01 04000000 00 6600 6461746100 {ALL} {ALL} 06 00000000 {ALL} {ALL}
+                 00 6600 6500 {ALL} {ALL} 02 66696c6500 00000000 {ALL} {ALL}"
             ),
-            &[mapping("f", "d"), mapping(".", "d"), mapping("f", "e"), mapping("g", "d")],
+            &[mapping("f", "data"), mapping(".", "data"), mapping("f", "e"), mapping("file", "data")],
+        );
+        same(
+            &format!("01 02000000 00 66696c6500 6400 {ALL} {ALL} 01 00000000 6500 {ALL} {ALL}"),
+            &[mapping("file", "d"), mapping("file", "e")],
         );
         same("00 00000000", &[]);
+    }
+
+    /// Written by HDF5 2.0, with its checksum.
+    #[test]
+    fn as_libhdf5_writes_them() {
+        let all = "0300000001000000 0000000000000000";
+        let bytes = hex(&format!(
+            "01 0600000000000000
+             00 615f6c6f6e675f66696c655f6e616d652e683500 7800 {all} 0200000003000000 01020200000000000100010
+             00a0000000100010014000100000000000000007800 {all} 0200000003000000 01020200 00000a00010001000a00
+             00000100010014000100000000000000 00615f6c6f6e675f646174617365745f6e616d6500 {all}
+             0200000003000000 01020200 00001400010001000a0000000100010014000602000000000000000300000001000000
+             0000000000000000 0200000003000000 0102020000001e00010001000a000000010001001400 00622e6835007100
+             {all} 0200000003000000 01020200000028000100 01000a000000010001001400 02622e683500 0200000000000000
+             {all} 0200000003000000 0102020000003200010001000a000000010001001400 ce864909"
+        ));
+        let mappings = decode_virtual_mappings(&bytes, Sizes::EIGHT).unwrap();
+        let names: Vec<_> = mappings.iter().map(|m| format!("{} {}", m.file, m.dataset)).collect();
+        let long = "a_long_dataset_name";
+        assert_eq!(
+            names,
+            [
+                "a_long_file_name.h5 x".to_owned(),
+                "a_long_file_name.h5 x".into(),
+                format!("a_long_file_name.h5 {long}"),
+                format!(". {long}"),
+                "b.h5 q".into(),
+                format!("b.h5 {long}"),
+            ]
+        );
+        assert_eq!(encode_virtual_mappings(&mappings, 1, SelectionStyle::V112, Sizes::EIGHT).unwrap(), bytes);
     }
 
     #[test]

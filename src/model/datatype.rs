@@ -84,7 +84,8 @@ pub enum ByteOrder {
 
 impl ByteOrder {
     /// The order of this machine.
-    pub const NATIVE: ByteOrder = if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
+    pub const NATIVE: ByteOrder =
+        if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
 }
 
 /// Layout of a fixed-point number or bit field.
@@ -231,7 +232,10 @@ impl Datatype {
     pub fn var_string() -> Self {
         Datatype {
             size: 16,
-            class: DatatypeClass::VarString { padding: StringPadding::NullTerminated, charset: Charset::Utf8 },
+            class: DatatypeClass::VarString {
+                padding: StringPadding::NullTerminated,
+                charset: Charset::Utf8,
+            },
         }
     }
 

@@ -183,7 +183,11 @@ mod tests {
             size: 9,
             class: DatatypeClass::Compound(vec![
                 Member { name: "a\"\n".into(), offset: 0, datatype: Datatype::float(8, ByteOrder::Little) },
-                Member { name: "é".into(), offset: 8, datatype: Datatype::integer(1, true, ByteOrder::Little) },
+                Member {
+                    name: "é".into(),
+                    offset: 8,
+                    datatype: Datatype::integer(1, true, ByteOrder::Little),
+                },
             ]),
         };
         assert_eq!(compound.to_string(), "compound{\"a\\\"\\n\":f64le,\"é\":i8}");

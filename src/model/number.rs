@@ -86,11 +86,7 @@ fn float(t: &FloatType, bytes: &[u8]) -> Option<f64> {
         let fraction = if stored { field(mantissa, 0, digits as u32 - 1) } else { mantissa };
         if fraction == 0 { f64::INFINITY } else { f64::NAN }
     } else if exponent == 0 && (t.normalization == Normalization::Implied) {
-        if t.order == ByteOrder::Vax {
-            0.0
-        } else {
-            scale(mantissa, 1 - bias - i64::from(digits))
-        }
+        if t.order == ByteOrder::Vax { 0.0 } else { scale(mantissa, 1 - bias - i64::from(digits)) }
     } else {
         let point = if t.normalization == Normalization::Implied { digits } else { (digits - 1).max(0) };
         let exponent = i64::try_from(exponent).ok()?;
@@ -147,7 +143,8 @@ mod tests {
             low_pad: false,
             high_pad: false,
         };
-        let of = |v: u16| integer_of(&Datatype { size: 2, class: DatatypeClass::Integer(t) }, &v.to_be_bytes());
+        let of =
+            |v: u16| integer_of(&Datatype { size: 2, class: DatatypeClass::Integer(t) }, &v.to_be_bytes());
         assert_eq!(of(0x1ff << 4), Some(-1));
         assert_eq!(of((0x0ff << 4) | 0xe00f), Some(255));
     }

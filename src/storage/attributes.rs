@@ -67,9 +67,8 @@ fn for_each_body(
     }
     let Some((heap, index)) = dense(store, header)? else { return Ok(()) };
     let heap = FractalHeap::open(store, heap)?;
-    BTreeV2::open(&store.reader, index)?.for_each(&store.reader, &mut |record| {
-        f(dense_body(store, &heap, record))
-    })
+    BTreeV2::open(&store.reader, index)?
+        .for_each(&store.reader, &mut |record| f(dense_body(store, &heap, record)))
 }
 
 fn dense_body<'s>(store: &'s Store, heap: &FractalHeap, record: &[u8]) -> Result<Body<'s>> {
@@ -177,7 +176,11 @@ fn decode(store: &Store, body: &[u8], creation_order: Option<u32>) -> Result<Att
         };
         let len = dataspace.len()?.checked_mul(datatype.size as u64);
         let bytes = len.and_then(|n| attribute.data.get(..usize::try_from(n).ok()?)).ok_or_else(|| {
-            Error::corrupt(format!("{} bytes for {:?} elements of {datatype}", attribute.data.len(), dataspace.dims()))
+            Error::corrupt(format!(
+                "{} bytes for {:?} elements of {datatype}",
+                attribute.data.len(),
+                dataspace.dims()
+            ))
         })?;
         Ok(AttributeData {
             name: Name::from(attribute.name),
@@ -189,5 +192,5 @@ fn decode(store: &Store, body: &[u8], creation_order: Option<u32>) -> Result<Att
             creation_order,
         })
     };
-    decode().map_err(|e| e.of_object(&name()))
+    decode().map_err(|e: Error| e.of_object(&name()))
 }

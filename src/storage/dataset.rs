@@ -57,8 +57,10 @@ impl DatasetCore {
         let reader = &store.reader;
         let sizes = reader.sizes;
         let (datatype, committed) = datatype_of(store, &header)?;
-        let dataspace = header.content(store, MessageType::Dataspace, |b| Ok(decode_dataspace(b, sizes)?.0))?;
-        let mut dataspace = dataspace.ok_or_else(|| Error::corrupt("no dataspace message").at(header.address))?;
+        let dataspace =
+            header.content(store, MessageType::Dataspace, |b| Ok(decode_dataspace(b, sizes)?.0))?;
+        let mut dataspace =
+            dataspace.ok_or_else(|| Error::corrupt("no dataspace message").at(header.address))?;
         let layout = header
             .content(store, MessageType::Layout, |body| LayoutMessage::decode(body, sizes))?
             .ok_or_else(|| Error::corrupt("no layout message").at(header.address))?
@@ -95,7 +97,9 @@ impl DatasetCore {
         if let Layout::Virtual { address: Some(address), index } = layout {
             let heap: HeapSession<'_> = store.global_heap.session(reader);
             heap.with_object(address, index, &mut |object| {
-                mappings = decode_virtual_mappings(object, sizes).in_structure("virtual dataset mappings").at(address)?;
+                mappings = decode_virtual_mappings(object, sizes)
+                    .in_structure("virtual dataset mappings")
+                    .at(address)?;
                 Ok(())
             })?;
             virtual_dataset::extend(store, &mappings, &mut dataspace, depth)?;

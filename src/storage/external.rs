@@ -58,7 +58,10 @@ impl ExternalData {
             let len = (size - skip).min(out.len() as u64) as usize;
             let (part, rest) = out.split_at_mut(len);
             let source = self.source(store, slot)?;
-            let at = file.offset.checked_add(skip).ok_or_else(|| Error::corrupt("external offset beyond 64 bits"))?;
+            let at = file
+                .offset
+                .checked_add(skip)
+                .ok_or_else(|| Error::corrupt("external offset beyond 64 bits"))?;
             let present = source.len().saturating_sub(at).min(len as u64) as usize;
             if present > 0 {
                 source.read_at(at, &mut part[..present])?;

@@ -14,9 +14,7 @@ use crate::{
         btree_v1::KeyKind,
         checksum::lookup3,
         message::{
-            MessageType,
-            link::decode_link,
-            link_info::LinkInfoMessage,
+            MessageType, link::decode_link, link_info::LinkInfoMessage,
             symbol_table_message::SymbolTableMessage,
         },
         primitive::Structure,
@@ -56,7 +54,9 @@ impl LinkStorage {
             Some(SymbolTableMessage { btree: Some(btree), heap: Some(heap) }) => {
                 Ok(LinkStorage::SymbolTable { btree, heap })
             }
-            Some(_) => Err(Error::corrupt("undefined address").in_structure("symbol table").at(header.address)),
+            Some(_) => {
+                Err(Error::corrupt("undefined address").in_structure("symbol table").at(header.address))
+            }
             None => Err(Error::usage("not a group").at(header.address)),
         }
     }
@@ -141,8 +141,7 @@ impl LinkStorage {
         match self {
             LinkStorage::SymbolTable { btree, heap } => {
                 let heap = LocalHeapData::open(reader, *heap)?;
-                let child =
-                    v1::find_group_child(reader, *btree, |offset| Ok(heap.string(offset)? < name))?;
+                let child = v1::find_group_child(reader, *btree, |offset| Ok(heap.string(offset)? < name))?;
                 let Some(address) = child else { return Ok(None) };
                 let bytes = node_bytes(store, address)?;
                 let find = || {

@@ -13,7 +13,7 @@ pub(crate) mod raw_data;
 pub(crate) mod reader;
 pub(crate) mod resolve;
 mod shared;
-mod virtual_dataset;
+pub(crate) mod virtual_dataset;
 
 use std::{
     path::PathBuf,
@@ -26,8 +26,8 @@ use self::{heap::global::GlobalHeap, reader::Reader};
 use crate::{
     error::{Context, Error, Result},
     format::{
-        message::file_space_info::FileSpaceInfoMessage, primitive::Structure,
-        shared_message_table::SharedMessageTable, superblock::Superblock,
+        message::file_space_info::FileSpaceInfoMessage, shared_message_table::SharedMessageTable,
+        superblock::Superblock,
     },
     limits::Policy,
 };

@@ -96,26 +96,38 @@ impl ObjectHeader {
                 Some(MessageType::Nil) => continue,
                 Some(MessageType::Continuation) => {
                     let mut b = Bytes(&messages[m.range()]);
-                    let at = b.address(reader.sizes)?.ok_or_else(|| Error::corrupt("undefined continuation"))?;
+                    let at =
+                        b.address(reader.sizes)?.ok_or_else(|| Error::corrupt("undefined continuation"))?;
                     let len = b.length(reader.sizes)?;
                     if at == self.address || self.continuations.iter().any(|&(a, _)| a == at) {
                         return Err(Error::corrupt(format!("continuation {at:#x} is reached twice")));
                     }
                     if self.continuations.len() as u64 >= u64::from(limits.header_blocks) {
                         let wanted = self.continuations.len() as u64 + 1;
-                        return Err(Error::limit("continuations of an object header", wanted, limits.header_blocks.into()));
+                        return Err(Error::limit(
+                            "continuations of an object header",
+                            wanted,
+                            limits.header_blocks.into(),
+                        ));
                     }
                     self.continuations.push((at, len));
                     continue;
                 }
                 None if m.flags & FAIL_ALWAYS != 0 => {
-                    return Err(Error::unsupported(format!("message {:#06x}, which must be understood", m.id)));
+                    return Err(Error::unsupported(format!(
+                        "message {:#06x}, which must be understood",
+                        m.id
+                    )));
                 }
                 _ => {}
             }
             if self.messages.len() as u64 >= u64::from(limits.header_messages) {
                 let wanted = self.messages.len() as u64 + 1;
-                return Err(Error::limit("messages of an object header", wanted, limits.header_messages.into()));
+                return Err(Error::limit(
+                    "messages of an object header",
+                    wanted,
+                    limits.header_messages.into(),
+                ));
             }
             self.messages.push(Message {
                 id: m.id,

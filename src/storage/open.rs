@@ -15,15 +15,24 @@ use crate::{
         cache_image::CacheImage,
         driver_info::DriverInfo,
         message::{
-            MessageType, btree_k::BTreeKMessage, cache_image::CacheImageMessage, driver_info::DriverInfoMessage,
-            file_space_info::FileSpaceInfoMessage, shared_table::SharedTableMessage,
+            MessageType, btree_k::BTreeKMessage, cache_image::CacheImageMessage,
+            driver_info::DriverInfoMessage, file_space_info::FileSpaceInfoMessage,
+            shared_table::SharedTableMessage,
         },
         primitive::Structure,
         superblock::{FLAG_SWMR, FLAG_WRITE, MAX_LEN, SIGNATURE, Superblock},
     },
     limits::{Limits, Reach},
+    model::link::Name,
     source::{ByteSource, OverlaySource},
 };
+
+fn other_driver(name: &[u8]) -> Error {
+    Error::unsupported(format!(
+        "a file of the driver {}, which spreads it over several files",
+        Name::from(name)
+    ))
+}
 
 /// The offset of the signature: 0, 512, 1024, 2048 ...
 fn find_signature(source: &dyn ByteSource) -> Result<u64> {
@@ -101,8 +110,8 @@ impl Store {
         };
         if let Some(address) = superblock.driver_info {
             let bytes = store.reader.up_to(address, 16 + (1 << 16))?;
-            let driver = DriverInfo::decode(&bytes, superblock.sizes).at(address)?;
-            return Err(Error::unsupported(format!("file of driver {}", driver.name)));
+            let driver = DriverInfo::decode(&bytes).at(address)?;
+            return Err(other_driver(&driver.name));
         }
         store.extension(&mut superblock)?;
         store.superblock = superblock;
@@ -125,11 +134,12 @@ impl Store {
             superblock.leaf_k = k.group_leaf;
         }
         if let Some(d) = header.content(self, MessageType::DriverInfo, DriverInfoMessage::decode)? {
-            return Err(Error::unsupported(format!("file of driver {}", String::from_utf8_lossy(&d.driver))));
+            return Err(other_driver(&d.driver));
         }
         self.file_space =
             header.content(self, MessageType::FileSpaceInfo, |b| FileSpaceInfoMessage::decode(b, sizes))?;
-        let table = header.content(self, MessageType::SharedTable, |b| SharedTableMessage::decode(b, sizes))?;
+        let table =
+            header.content(self, MessageType::SharedTable, |b| SharedTableMessage::decode(b, sizes))?;
         self.shared_message_table = table.and_then(|t| Some((t.address?, t.indexes)));
         let image = header.content(self, MessageType::CacheImage, |b| CacheImageMessage::decode(b, sizes))?;
         if let Some(CacheImageMessage { address: Some(address), length }) = image {
@@ -145,12 +155,14 @@ impl Store {
         let mut overlay = OverlaySource::new(self.reader.source().clone());
         let base = self.reader.base();
         for entry in &image.entries {
-            let data = bytes.get(entry.data.clone()).unwrap_or_default();
-            let end = entry.address.checked_add(data.len() as u64);
+            let end = entry.address.checked_add(entry.data.len() as u64);
             if end.is_none_or(|end| end > self.reader.end()) {
-                return Err(Error::corrupt(format!("entry for {:#x} beyond the end of the file", entry.address)));
+                return Err(Error::corrupt(format!(
+                    "entry for {:#x} beyond the end of the file",
+                    entry.address
+                )));
             }
-            overlay.put(base + entry.address, data.to_vec());
+            overlay.put(base + entry.address, entry.data.to_vec());
         }
         self.reader = Reader::new(
             Arc::new(overlay),

@@ -22,7 +22,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// `end` is the end of the file that its superblock gives, relative to `base`.
-    pub(crate) fn new(source: Arc<dyn ByteSource>, base: u64, end: u64, sizes: Sizes, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(
+        source: Arc<dyn ByteSource>,
+        base: u64,
+        end: u64,
+        sizes: Sizes,
+        limits: Arc<Limits>,
+    ) -> Self {
         let end = end.min(source.len().saturating_sub(base));
         Reader { source, base, end, sizes, limits }
     }
@@ -43,7 +49,10 @@ impl Reader {
     fn check(&self, address: u64, len: u64) -> Result<u64> {
         match address.checked_add(len) {
             Some(end) if end <= self.end => Ok(self.base + address),
-            _ => Err(Error::truncated(format!("{len} bytes wanted, the file ends at {:#x}", self.end)).at(address)),
+            _ => {
+                Err(Error::truncated(format!("{len} bytes wanted, the file ends at {:#x}", self.end))
+                    .at(address))
+            }
         }
     }
 

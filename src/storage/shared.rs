@@ -16,7 +16,12 @@ const MAX_HOPS: u32 = 4;
 
 impl Store {
     /// The content that a shared-message pointer leads to.
-    pub(crate) fn shared_content(&self, kind: MessageType, pointer: &[u8], hops: u32) -> Result<Cow<'_, [u8]>> {
+    pub(crate) fn shared_content(
+        &self,
+        kind: MessageType,
+        pointer: &[u8],
+        hops: u32,
+    ) -> Result<Cow<'_, [u8]>> {
         if hops >= MAX_HOPS {
             return Err(Error::corrupt("a shared message leads to another and another"));
         }
@@ -24,7 +29,9 @@ impl Store {
             SharedPointer::Committed(address) => {
                 let header = ObjectHeader::read(&self.reader, address)?;
                 let message = header.find(kind).ok_or_else(|| {
-                    Error::corrupt(format!("no {} message", kind.name())).in_structure("shared message").at(address)
+                    Error::corrupt(format!("no {} message", kind.name()))
+                        .in_structure("shared message")
+                        .at(address)
                 })?;
                 let body = header.body(&self.reader, message);
                 if message.is_shared() {

@@ -66,7 +66,10 @@ fn open(store: &Arc<Store>, file: &Name, dataset: &Name, depth: u32) -> Result<S
 
 /// Errors by which a source counts as missing.
 fn is_missing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound(_) | ErrorKind::Denied(_) | ErrorKind::Io(_) | ErrorKind::NotHdf5)
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound(_) | ErrorKind::Denied(_) | ErrorKind::Io(_) | ErrorKind::NotHdf5
+    )
 }
 
 fn find(
@@ -187,7 +190,9 @@ pub(crate) fn extend(
             }
             match blocks.checked_sub(1) {
                 None => 0,
-                Some(n) => n.saturating_mul(target.stride).saturating_add(target.start).saturating_add(target.block),
+                Some(n) => {
+                    n.saturating_mul(target.stride).saturating_add(target.start).saturating_add(target.block)
+                }
             }
         } else {
             let (file, dataset) = (substitute(&mapping.file, None)?, substitute(&mapping.dataset, None)?);
@@ -259,7 +264,8 @@ pub(crate) fn read(
                     }
                     let mut target = mapping.target.clone();
                     if let Selection::Hyperslab(slab) = &mut target {
-                        slab[d] = HyperslabDim { start, stride: dim.block.max(1), count: 1, block: dim.block };
+                        slab[d] =
+                            HyperslabDim { start, stride: dim.block.max(1), count: 1, block: dim.block };
                     }
                     reading.mapping(mapping, &target, Some(block))?;
                 }
@@ -344,7 +350,8 @@ impl Reading<'_> {
         })?;
         let size = raw.element_size;
         let total: u64 = runs.iter().map(|r| r.len).sum();
-        let mut bytes = self.store.reader.limits.vec("elements of a source", total.saturating_mul(size as u64))?;
+        let mut bytes =
+            self.store.reader.limits.vec("elements of a source", total.saturating_mul(size as u64))?;
         bytes.resize(total as usize * size, 0u8);
         let mut at = 0;
         let packed: Vec<Run> = runs
@@ -359,7 +366,9 @@ impl Reading<'_> {
         for (run, from) in runs.iter().zip(&packed) {
             let from = from.target as usize * size;
             // SAFETY: one piece at a time.
-            unsafe { self.out.put(run.target as usize * size, &bytes[from..from + run.len as usize * size])? };
+            unsafe {
+                self.out.put(run.target as usize * size, &bytes[from..from + run.len as usize * size])?
+            };
         }
         Ok(())
     }
@@ -501,7 +510,10 @@ fn push_row(
 ) {
     let find = |d: usize, at: u64| {
         let i = segments[d].partition_point(|s| s.target + s.len <= at);
-        segments[d].get(i).filter(|s| s.target <= at).map(|s| (s.source + (at - s.target), s.len - (at - s.target)))
+        segments[d]
+            .get(i)
+            .filter(|s| s.target <= at)
+            .map(|s| (s.source + (at - s.target), s.len - (at - s.target)))
     };
     let last = point.len() - 1;
     let mut base = 0u64;

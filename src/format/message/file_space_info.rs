@@ -101,16 +101,22 @@ impl FileSpaceInfoMessage {
 }
 
 fn decode(mut bytes: Bytes<'_>, sizes: Sizes) -> Result<FileSpaceInfoMessage> {
+    let body = bytes.0.len();
     let [version, strategy] = bytes.array()?;
-    let valid = match version {
-        0 => (1..=4).contains(&strategy),
-        1 => strategy <= 3,
+    let is_v0 = match version {
+        // Version 1 was first written with the number 0, and is told by its length; headers pad to 8 bytes.
+        0 => {
+            let managers = if strategy == PERSISTENT_V0 { 6 } else { 0 };
+            let length = 2 + usize::from(sizes.length) + managers * usize::from(sizes.offset);
+            (1..=4).contains(&strategy) && body < length + 8
+        }
+        1 => false,
         _ => return Err(unknown_version(version)),
     };
-    if !valid {
+    if !is_v0 && strategy > 3 {
         return Err(Error::corrupt(format!("unknown strategy {strategy}")));
     }
-    if version == 0 {
+    if is_v0 {
         let threshold = bytes.length(sizes)?;
         let managers = if strategy == PERSISTENT_V0 { Some(addresses(&mut bytes, sizes)?) } else { None };
         return Ok(FileSpaceInfoMessage::V0 { strategy, threshold, managers });
@@ -172,12 +178,20 @@ mod tests {
         let persistent = format!("01 01 01 01000000 00100000 0a00 ffffffff {}", "ffffffff".repeat(12));
         same(&persistent, v1(Some([None; 12])));
         assert_eq!(v1(None).page_size(), Some(4096));
+        let early = hex("00 01 00 01000000 00100000 0a00 ffffffff");
+        assert!(is_truncated(&FileSpaceInfoMessage::decode(&early, FOUR).unwrap_err()));
+        let early = hex("00 02 00 01000000 00100000 0a00 ffffffff");
+        let FileSpaceInfoMessage::V1 { strategy: 2, page_size: 4096, .. } =
+            FileSpaceInfoMessage::decode(&early, FOUR).unwrap()
+        else {
+            panic!()
+        };
     }
 
     #[test]
     fn hostile() {
         let decode = |text| FileSpaceInfoMessage::decode(&hex(text), FOUR);
-        assert!(is_corrupt(decode("00 00 01000000")));
+        assert!(is_corrupt(decode("00 05 01000000")));
         assert!(is_corrupt(decode("01 04 00 01000000 00100000 0a00 ffffffff")));
         assert!(is_unsupported(decode("02 01 00 01000000 00100000 0a00 ffffffff")));
     }

@@ -11,7 +11,7 @@ use crate::model::selection::{Blocks, HyperslabDim, Points, Selection, UNLIMITED
 pub enum SelectionStyle {
     /// HDF5 1.8 and before: regular hyperslabs as lists of blocks.
     V18,
-    /// HDF5 1.10: regular hyperslabs as such.
+    /// HDF5 1.10: regular hyperslabs of several blocks as such.
     V110,
     /// HDF5 1.12: numbers of 2, 4 or 8 bytes.
     V112,
@@ -116,7 +116,8 @@ fn put_hyperslab(dims: &[HyperslabDim], style: SelectionStyle, out: &mut Vec<u8>
         return Err(Error::usage(format!("hyperslab of rank {}", dims.len())));
     }
     check_regular(dims).map_err(Error::usage)?;
-    if style == SelectionStyle::V18 {
+    let single = dims.iter().all(|d| d.count == 1 && d.block > 0);
+    if style == SelectionStyle::V18 || style == SelectionStyle::V110 && single {
         if dims.iter().any(|d| d.count == 0 || d.block == 0) {
             return put_header(out, NONE, 1, Some(0));
         }

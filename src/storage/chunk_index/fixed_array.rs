@@ -36,7 +36,7 @@ pub(super) fn load(
         return Err(Error::corrupt(text).in_structure("fixed array header").at(address));
     }
     let Some(block_address) = header.data_block else { return Ok(()) };
-    let read = || {
+    let mut read = || {
         let block_len = header.block_len(sizes)?;
         let bytes = reader.bytes(block_address, block_len)?;
         let block = FixedArrayBlock::decode(&bytes, &header, sizes)?;
@@ -45,7 +45,9 @@ pub(super) fn load(
         }
         for number in (0..header.pages()).filter(|&n| block.has_page(n)) {
             let (range, _) = header.page(number, sizes)?;
-            let at = block_address.checked_add(range.start).ok_or_else(|| Error::corrupt("page beyond 64 bits"))?;
+            let at = block_address
+                .checked_add(range.start)
+                .ok_or_else(|| Error::corrupt("page beyond 64 bits"))?;
             let bytes = reader.bytes(at, range.end - range.start)?;
             let first = number * header.page_elements();
             add_elements(context, &format, page(&bytes)?, first, &grid, builder)?;

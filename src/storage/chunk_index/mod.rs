@@ -110,8 +110,10 @@ impl ChunkTable {
                 entries.get(at).copied()
             }
             Lookup::Implicit { address, chunk_bytes, max_grid } => {
-                let number =
-                    chunk.iter().zip(max_grid).try_fold(0u64, |n, (&c, &g)| n.checked_mul(g)?.checked_add(c))?;
+                let number = chunk
+                    .iter()
+                    .zip(max_grid)
+                    .try_fold(0u64, |n, (&c, &g)| n.checked_mul(g)?.checked_add(c))?;
                 let address = number.checked_mul(*chunk_bytes)?.checked_add(*address)?;
                 Some(ChunkEntry { address, size: *chunk_bytes, mask: 0 })
             }

@@ -139,7 +139,8 @@ impl FractalHeap {
                 if block.heap != self.address {
                     return Err(bad(format!("indirect block {address:#x} belongs to another heap")));
                 }
-                let index = usize::from(place.row) * usize::from(self.table.width) + usize::from(place.column);
+                let index =
+                    usize::from(place.row) * usize::from(self.table.width) + usize::from(place.column);
                 let child = block.child(index).at(address)?;
                 let child_address =
                     child.address.ok_or_else(|| bad(format!("heap offset {offset} is in no block")))?;
@@ -171,13 +172,7 @@ impl FractalHeap {
     }
 
     /// A direct block, unfiltered and verified.
-    fn direct(
-        &self,
-        store: &Store,
-        address: u64,
-        size: u64,
-        filtered: Option<(u64, u32)>,
-    ) -> Result<Stored> {
+    fn direct(&self, store: &Store, address: u64, size: u64, filtered: Option<(u64, u32)>) -> Result<Stored> {
         if let Some(block) = self.blocks.borrow().get(&address) {
             return Ok(block.clone());
         }

@@ -66,10 +66,14 @@ impl Collection {
             Some(&(start, len)) if len != u32::MAX => Some((start as usize, len as usize)),
             _ => self.sparse.get(&index).copied(),
         };
-        range.and_then(|(start, len)| self.block.bytes(reader).get(start..start.checked_add(len)?)).ok_or_else(|| {
-            let why = self.damage.as_deref().unwrap_or("no such object");
-            Error::corrupt(format!("object {index}: {why}")).in_structure("global heap collection").at(address)
-        })
+        range
+            .and_then(|(start, len)| self.block.bytes(reader).get(start..start.checked_add(len)?))
+            .ok_or_else(|| {
+                let why = self.damage.as_deref().unwrap_or("no such object");
+                Error::corrupt(format!("object {index}: {why}"))
+                    .in_structure("global heap collection")
+                    .at(address)
+            })
     }
 }
 

@@ -214,11 +214,13 @@ impl Reading<'_> {
         if unfiltered {
             return self.unfiltered_chunk(place, entry, region, worker);
         }
-        let context =
-            ChunkContext { chunk_bytes: self.chunk_bytes, element_size: self.data.element_size };
+        let context = ChunkContext { chunk_bytes: self.chunk_bytes, element_size: self.data.element_size };
         let limit = self.chunk_bytes as u64 * 2 + (1 << 16);
         if entry.size > limit {
-            return Err(Error::corrupt(format!("{} stored bytes for a chunk of {}", entry.size, self.chunk_bytes)));
+            return Err(Error::corrupt(format!(
+                "{} stored bytes for a chunk of {}",
+                entry.size, self.chunk_bytes
+            )));
         }
         if let Some(target) = self.whole(region) {
             let Worker { scratch, stored } = worker;
@@ -365,7 +367,8 @@ impl Reading<'_> {
                     if let [s] = segments[d] {
                         single[d] = Segment { source: s.source - origin(d), ..*s };
                     } else {
-                        let moved = segments[d].iter().map(|s| Segment { source: s.source - origin(d), ..*s });
+                        let moved =
+                            segments[d].iter().map(|s| Segment { source: s.source - origin(d), ..*s });
                         shifted[d] = Cow::Owned(moved.collect());
                     }
                 }

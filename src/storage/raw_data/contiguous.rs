@@ -30,7 +30,12 @@ pub(super) fn fill(data: &RawData, selection: &Resolved, out: &Output<'_>) -> Re
 }
 
 /// From bytes in memory.
-pub(super) fn read_slice(data: &RawData, stored: &[u8], selection: &Resolved, out: &Output<'_>) -> Result<()> {
+pub(super) fn read_slice(
+    data: &RawData,
+    stored: &[u8],
+    selection: &Resolved,
+    out: &Output<'_>,
+) -> Result<()> {
     selection.for_each_run(data.dims(), &mut |run| {
         let (start, target, len) = byte_range(data, run)?;
         let bytes = usize::try_from(start).ok().and_then(|s| stored.get(s..s.checked_add(len)?));
@@ -72,7 +77,8 @@ pub(super) fn read(
                 unsafe { out.put(target, bytes) }
             }
             _ => {
-                let at = address.checked_add(start).ok_or_else(|| Error::corrupt("address beyond 64 bits"))?;
+                let at =
+                    address.checked_add(start).ok_or_else(|| Error::corrupt("address beyond 64 bits"))?;
                 // SAFETY: as above.
                 let piece = unsafe { out.piece(target..target + len)? };
                 reader.read_into(at, piece).in_structure("contiguous data")?;

@@ -100,11 +100,8 @@ impl RawData {
 
     /// The filters that were not applied to a chunk, which starts at this element.
     pub(crate) fn filter_mask(&self, layout: &ChunkedLayout, offset: &[u64], mask: u32) -> u32 {
-        let is_edge = offset
-            .iter()
-            .zip(&layout.chunk)
-            .zip(self.dims())
-            .any(|((&o, &c), &d)| o.saturating_add(c) > d);
+        let is_edge =
+            offset.iter().zip(&layout.chunk).zip(self.dims()).any(|((&o, &c), &d)| o.saturating_add(c) > d);
         if layout.edge_chunks_unfiltered && is_edge { u32::MAX } else { mask }
     }
 
@@ -144,9 +141,7 @@ impl RawData {
         match &self.layout {
             Layout::Compact(data) => Ok(data.len() as u64),
             Layout::Contiguous { address: None, .. } if self.external.is_none() => Ok(0),
-            Layout::Contiguous { .. } => {
-                Ok(self.dataspace.len()?.saturating_mul(self.element_size as u64))
-            }
+            Layout::Contiguous { .. } => Ok(self.dataspace.len()?.saturating_mul(self.element_size as u64)),
             Layout::Chunked(layout) => {
                 let mut sum = 0u64;
                 self.chunk_table(store, layout)?.for_each(&mut |_, entry| {

@@ -104,7 +104,8 @@ fn repeat(out: &mut [u8], pattern: &[u8]) {
 /// # Safety
 /// All zeros must be a value of `T`.
 pub(crate) unsafe fn zeroed_vec<T>(len: usize) -> Result<Vec<T>> {
-    let too_large = || Error::limit("result", (len as u64).saturating_mul(size_of::<T>() as u64), isize::MAX as u64);
+    let too_large =
+        || Error::limit("result", (len as u64).saturating_mul(size_of::<T>() as u64), isize::MAX as u64);
     let layout = std::alloc::Layout::array::<T>(len).map_err(|_| too_large())?;
     if layout.size() == 0 {
         let mut empty = Vec::new();

@@ -138,13 +138,12 @@ fn put(datatype: &Datatype, container: u8, out: &mut Vec<u8>) -> Result<()> {
             if dims.len() > 32 {
                 return Err(Error::usage("array of more than 32 dimensions"));
             }
-            let zeros = vec![0; 4 * dims.len()];
             if version < 3 {
                 out.extend([0; 3]);
             }
             out.extend(dims.iter().flat_map(|d| d.to_le_bytes()));
             if version < 3 {
-                out.extend(zeros);
+                out.extend((0..dims.len() as u32).flat_map(u32::to_le_bytes));
             }
             put(base, container, out)?;
         }
@@ -164,8 +163,9 @@ fn put_member(member: &Member, version: u8, size: usize, container: u8, out: &mu
     if version == 1 {
         let (dims, base) = in_member(datatype, container).unwrap_or((&[], datatype));
         datatype = base;
-        out.push(dims.len() as u8);
-        out.extend([0; 11]);
+        out.extend([dims.len() as u8, 0, 0, 0]);
+        out.extend([0, 1, 2, 3].map(|i| if usize::from(i) < dims.len() { i } else { 0 }));
+        out.extend([0; 4]);
         for i in 0..4 {
             put_u32(out, dims.get(i).copied().unwrap_or(0), "dimension")?;
         }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Versions: 1; 2 adds arrays; 3 packs names and offsets, and adds the byte order of VAX; 4 adds the references of
-//! HDF5 1.12; 5 adds complex numbers. Types nest: each member and each base type is such a block again.
+//! HDF5 1.12; 5 adds complex numbers. Before version 3, arrays also hold a permutation of their dimensions, which is
+//! written as the identity and ignored on reading. Types nest: each member and each base type is such a block again.
 
 mod decode;
 mod encode;
@@ -137,14 +138,14 @@ mod tests {
         let with_array = of(24, DatatypeClass::Compound(vec![member("grid", 0, array)]));
         same(
             &format!(
-                "16010000 18000000 6772696400000000 00000000 02 000000 00000000 00000000 02000000 03000000 00000000 00000000 {I32}"
+                "16010000 18000000 6772696400000000 00000000 02 000000 00010000 00000000 02000000 03000000 00000000 00000000 {I32}"
             ),
             1,
             &with_array,
         );
         same(
             &format!(
-                "26010000 18000000 6772696400000000 00000000 2a000000 18000000 02 000000 02000000 03000000 00000000 00000000 {I32}"
+                "26010000 18000000 6772696400000000 00000000 2a000000 18000000 02 000000 02000000 03000000 00000000 01000000 {I32}"
             ),
             2,
             &with_array,
