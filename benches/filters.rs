@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use h5::internals::{ChunkContext, FilterSpec, kernels, lookup};
+use h5::internals::{ChunkContext, FilterPipeline, FilterSpec, Scratch, kernels, lookup};
 
 const LEN: usize = 1 << 20;
 
@@ -122,5 +122,33 @@ fn byte_kernels(c: &mut Criterion) {
     group.bench_function("fletcher32", |b| b.iter(|| kernels::fletcher32(black_box(&field))));
 }
 
-criterion_group!(benches, codecs, byte_kernels);
+fn pipelines(c: &mut Criterion) {
+    let field = field_f64();
+    let mut group = c.benchmark_group("pipeline");
+    let (shuffle, deflate, fletcher32) = (spec(2, &[8]), spec(1, &[4]), spec(3, &[]));
+    let cases = [
+        ("shuffle deflate", vec![shuffle.clone(), deflate.clone()]),
+        ("shuffle deflate fletcher32", vec![shuffle, deflate, fletcher32]),
+    ];
+    for (name, filters) in cases {
+        let pipeline = FilterPipeline { filters };
+        for len in [1 << 12, 1 << 16, LEN] {
+            let context = ChunkContext { chunk_bytes: len, element_size: 8 };
+            let mut scratch = Scratch::default();
+            let (stored, mask) = pipeline.encode_chunk(&context, &field[..len], &mut scratch).unwrap();
+            let stored = stored.to_vec();
+            let mut output = vec![0; len];
+            group.throughput(Throughput::Bytes(len as u64)).sample_size(20);
+            group.bench_function(BenchmarkId::new(name, len), |b| {
+                b.iter(|| {
+                    pipeline
+                        .decode_chunk_into(&context, mask, black_box(&stored), &mut scratch, &mut output)
+                        .unwrap();
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, codecs, byte_kernels, pipelines);
 criterion_main!(benches);

@@ -84,7 +84,7 @@ mod tests {
     proptest! {
         #[test]
         fn round_trips(
-            data in proptest::collection::vec(prop_oneof![Just(0_u8), any::<u8>()], 0..5000),
+            data in proptest::collection::vec(prop_oneof![Just(0_u8), any::<u8>()], 0..1500),
             level in 0_u32..10,
         ) {
             let mut stored = Vec::new();

@@ -48,6 +48,8 @@ struct Rest<'a> {
     displaced: bool,
     /// And has parsed on from there.
     lossy: bool,
+    /// Layouts that may still be parsed: those who go back could go on for ever.
+    budget: usize,
 }
 
 struct Parameters {
@@ -136,7 +138,7 @@ fn is_unchanged(spec: &FilterSpec) -> bool {
 impl Parameters {
     fn of(spec: &FilterSpec) -> Result<Self> {
         let values = spec.client_data.get(1..).unwrap_or(&[]);
-        let mut rest = Rest { values, displaced: false, lossy: false };
+        let mut rest = Rest { values, displaced: false, lossy: false, budget: 2 * values.len() };
         let (unchanged, elements) = (rest.next()? != 0, rest.next()? as usize);
         if unchanged && rest.values.is_empty() {
             return Ok(Parameters { unchanged, lossy: false, elements, size: 1, layout: Layout::Bytes });
@@ -165,6 +167,8 @@ impl Layout {
         if depth > MAX_DEPTH {
             return Err(Error::limit("nesting of n-bit parameters", depth.into(), MAX_DEPTH.into()));
         }
+        rest.budget =
+            rest.budget.checked_sub(1).ok_or_else(|| Error::corrupt("parameters refer to each other"))?;
         let class = rest.next()?;
         let size = rest.next()? as usize;
         if size == 0 {
@@ -403,6 +407,18 @@ mod tests {
         let mut back = [0; 4];
         Nbit.decode(&spec, &CONTEXT, &stored, &mut back).unwrap();
         assert_eq!(back, [0x30, 0x12, 0x60, 0x45]);
+    }
+
+    #[test]
+    fn going_back_in_the_parameters_ends() {
+        for period in 1..6 {
+            for seed in 0..3_u32.pow(period) {
+                let pattern: Vec<u32> = (0..period).map(|i| 1 + seed / 3_u32.pow(i) % 3).collect();
+                let mut layout = vec![0, 1, 3, u32::MAX, u32::MAX];
+                layout.extend(pattern.iter().cycle().take(4000));
+                let _ = Nbit.decode(&spec(&layout), &CONTEXT, &[0; 8], &mut [0; 8]);
+            }
+        }
     }
 
     #[test]

@@ -137,15 +137,8 @@ fn unshuffle_2(planes: &[u8], elements: &mut [u8]) {
     }
 }
 
-fn shuffle_2(elements: &[u8], planes: &mut [u8]) {
-    let (low, high) = planes.split_at_mut(elements.len() / 2);
-    for ((element, low), high) in elements.as_chunks::<2>().0.iter().zip(low).zip(high) {
-        [*low, *high] = *element;
-    }
-}
-
-/// Elements that the staged kernels hold in buffers between two stages.
-const STAGE: usize = 256;
+/// Elements that the staged kernels hold between two stages: so few that compilers keep them in vector registers.
+const STAGE: usize = 64;
 
 /// Joins narrow numbers in pairs: compilers turn this loop into interleaving instructions.
 macro_rules! join {
@@ -183,32 +176,6 @@ fn unshuffle_4(planes: &[u8], elements: &mut [u8]) {
     unshuffle_range(4, count, count / STAGE * STAGE, planes, elements);
 }
 
-fn shuffle_4(elements: &[u8], planes: &mut [u8]) {
-    let count = elements.len() / 4;
-    let (p01, p23) = planes.split_at_mut(2 * count);
-    let ((p0, p1), (p2, p3)) = (p01.split_at_mut(count), p23.split_at_mut(count));
-    let lanes = p0.iter_mut().zip(p1).zip(p2.iter_mut().zip(p3));
-    for (element, ((a, b), (c, d))) in elements.as_chunks::<4>().0.iter().zip(lanes) {
-        [*a, *b, *c, *d] = *element;
-    }
-}
-
-/// Transposes an 8 x 8 matrix of bytes: byte j of word i becomes byte i of word j.
-#[inline(always)]
-fn transpose(mut rows: [u64; 8]) -> [u64; 8] {
-    for (distance, mask) in
-        [(4, 0x0000_0000_ffff_ffff_u64), (2, 0x0000_ffff_0000_ffff), (1, 0x00ff_00ff_00ff_00ff)]
-    {
-        for i in (0..8).filter(|i| i & distance == 0) {
-            let (low, high) = (rows[i], rows[i + distance]);
-            let swap = ((low >> (8 * distance)) ^ high) & mask;
-            rows[i] = low ^ (swap << (8 * distance));
-            rows[i + distance] = high ^ swap;
-        }
-    }
-    rows
-}
-
 fn unshuffle_8(planes: &[u8], elements: &mut [u8]) {
     let [a, b, c, d, e, f, g, h] = staged(planes);
     let low = a.iter().zip(b).zip(c.iter().zip(d));
@@ -225,21 +192,63 @@ fn unshuffle_8(planes: &[u8], elements: &mut [u8]) {
     unshuffle_range(8, count, count / STAGE * STAGE, planes, elements);
 }
 
+/// Splits wide numbers into their halves.
+macro_rules! split {
+    ($name:ident, $wide:ty, $narrow:ty) => {
+        #[inline(always)]
+        fn $name(joined: &[$wide; STAGE]) -> ([$narrow; STAGE], [$narrow; STAGE]) {
+            let (mut low, mut high) = ([0; STAGE], [0; STAGE]);
+            for ((value, low), high) in joined.iter().zip(&mut low).zip(&mut high) {
+                (*low, *high) = (*value as $narrow, (*value >> <$narrow>::BITS) as $narrow);
+            }
+            (low, high)
+        }
+    };
+}
+split!(split_8, u16, u8);
+split!(split_16, u32, u16);
+split!(split_32, u64, u32);
+
+/// Puts the blocks of `N` planes that `split` makes of every [`STAGE`] elements to their places.
+#[inline(always)]
+fn shuffle_staged<const N: usize>(
+    elements: &[u8],
+    planes: &mut [u8],
+    split: impl Fn(&[[u8; N]; STAGE]) -> [[u8; STAGE]; N],
+) {
+    let count = elements.len() / N;
+    let (blocks, _) = elements.as_chunks::<N>().0.as_chunks::<STAGE>();
+    for (block, at) in blocks.iter().zip((0..).step_by(STAGE)) {
+        for (plane, part) in planes.chunks_exact_mut(count).zip(split(block)) {
+            plane[at..at + STAGE].copy_from_slice(&part);
+        }
+    }
+    shuffle_range(N, count, count / STAGE * STAGE, elements, planes);
+}
+
+fn shuffle_2(elements: &[u8], planes: &mut [u8]) {
+    shuffle_staged(elements, planes, |block| {
+        let (a, b) = split_8(&block.map(u16::from_le_bytes));
+        [a, b]
+    });
+}
+
+fn shuffle_4(elements: &[u8], planes: &mut [u8]) {
+    shuffle_staged(elements, planes, |block| {
+        let (low, high) = split_16(&block.map(u32::from_le_bytes));
+        let ((a, b), (c, d)) = (split_8(&low), split_8(&high));
+        [a, b, c, d]
+    });
+}
+
 fn shuffle_8(elements: &[u8], planes: &mut [u8]) {
-    let count = elements.len() / 8;
-    if count == 0 {
-        return;
-    }
-    for (block, at) in elements.as_chunks::<64>().0.iter().zip((0..).step_by(8)) {
-        let mut rows = [0; 8];
-        for (row, element) in rows.iter_mut().zip(block.as_chunks::<8>().0) {
-            *row = u64::from_le_bytes(*element);
-        }
-        for (plane, row) in planes.chunks_exact_mut(count).zip(transpose(rows)) {
-            plane[at..at + 8].copy_from_slice(&row.to_le_bytes());
-        }
-    }
-    shuffle_range(8, count, count / 8 * 8, elements, planes);
+    shuffle_staged(elements, planes, |block| {
+        let (low, high) = split_32(&block.map(u64::from_le_bytes));
+        let ((ab, cd), (ef, gh)) = (split_16(&low), split_16(&high));
+        let ((a, b), (c, d)) = (split_8(&ab), split_8(&cd));
+        let ((e, f), (g, h)) = (split_8(&ef), split_8(&gh));
+        [a, b, c, d, e, f, g, h]
+    });
 }
 
 #[cfg(test)]
