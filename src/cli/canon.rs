@@ -47,9 +47,9 @@ fn is_plain(datatype: &Datatype) -> bool {
             little(t.order, datatype.size) && t.offset == 0 && usize::from(t.precision) == 8 * datatype.size
         }
         DatatypeClass::FixedString { .. } | DatatypeClass::Opaque { .. } => true,
-        DatatypeClass::Enum { base, .. } | DatatypeClass::Complex(base) | DatatypeClass::Array { base, .. } => {
-            is_plain(base)
-        }
+        DatatypeClass::Enum { base, .. }
+        | DatatypeClass::Complex(base)
+        | DatatypeClass::Array { base, .. } => is_plain(base),
         DatatypeClass::Compound(members) => {
             let mut end = 0;
             let packed = members.iter().all(|m| {
@@ -105,7 +105,8 @@ impl<'a> Canon<'a> {
                 number(element.bytes(), &t, out);
             }
             DatatypeClass::Time { order, precision } => {
-                let t = IntegerType { precision: *precision, ..IntegerType::full(datatype.size, false, *order) };
+                let t =
+                    IntegerType { precision: *precision, ..IntegerType::full(datatype.size, false, *order) };
                 number(element.bytes(), &t, out);
             }
             DatatypeClass::Enum { base, .. } => match &base.class {

@@ -1,14 +1,17 @@
 //! `h5 digest`: the canonical JSON `h5canon-1`, a fingerprint of the content that does not depend on how it is stored.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::canon::{Canon, memory_size};
 use crate::{
-    Attribute, Dataset, Error, FillValue, File, HyperslabDim, Layout, LinkTarget, Object, ObjectKind,
-    Result, Selection, Values,
+    Attribute, Dataset, Error, File, FillValue, HyperslabDim, Layout, LinkTarget, Object, ObjectKind, Result,
+    Selection, Values,
 };
 
 /// Datasets that are larger in memory are sampled at two corners.
@@ -40,14 +43,6 @@ pub fn run(file: &File, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file and writes its canonical JSON.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_path(path: &Path, out: &mut dyn Write) -> Result<()> {
-    run(&File::open(path)?, out)
-}
-
 /// Every object once, depth first, by hard links in the order of their names.
 struct Objects {
     list: Vec<(String, Result<(Object, Vec<Value>)>)>,
@@ -62,7 +57,7 @@ fn find_objects(file: &File) -> Result<Objects> {
     let mut pending = vec![(String::from("/"), root.address())];
     found.paths.insert(root.address(), "/".to_owned());
     let mut groups: Vec<(usize, Vec<crate::Link>)> = Vec::new();
-    let mut visited = std::collections::HashSet::new();
+    let mut visited = HashSet::new();
     while let Some((path, address)) = pending.pop() {
         if !visited.insert(address) {
             continue;
@@ -77,7 +72,8 @@ fn find_objects(file: &File) -> Result<Objects> {
             let links: Vec<crate::Link> = links.into_iter().flatten().collect();
             for link in links.iter().rev() {
                 if let LinkTarget::Hard(target) = link.target {
-                    let child = if path == "/" { format!("/{}", link.name) } else { format!("{path}/{}", link.name) };
+                    let child =
+                        if path == "/" { format!("/{}", link.name) } else { format!("{path}/{}", link.name) };
                     pending.push((child, target));
                 }
             }
@@ -239,7 +235,8 @@ fn describe_data(dataset: &Dataset, canon: &Canon<'_>) -> Result<Value> {
 fn blocks(dataset: &Dataset) -> impl Iterator<Item = Result<Values>> + '_ {
     let shape = dataset.shape();
     let rows = shape.first().copied().unwrap_or(1);
-    let row_bytes = shape.iter().skip(1).product::<u64>().saturating_mul(dataset.datatype().size as u64).max(1);
+    let row_bytes =
+        shape.iter().skip(1).product::<u64>().saturating_mul(dataset.datatype().size as u64).max(1);
     let align = dataset.chunk_shape().map_or(1, |c| c[0]).max(1);
     let step = (BLOCK / row_bytes).max(1).next_multiple_of(align);
     let mut start = 0;
@@ -274,4 +271,3 @@ fn digest_of(blocks: impl IntoIterator<Item = Result<Values>>, canon: &Canon<'_>
     let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(json!({ "sha256": hex, "nbytes": total }))
 }
-
