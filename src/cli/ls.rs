@@ -4,13 +4,13 @@ use super::{
     cat::render::{Renderer, Syntax},
     describe,
     progress::Progress,
-    screen::{Ink, Screen, human, ratio, safe_bytes, short},
+    screen::{Ink, Screen, human, ratio, safe, safe_bytes, short},
     target,
     walk::{self, Found, Walk},
 };
 use crate::{
-    AllocationTime, Attribute, ChunkIndexType, Dataset, File, FillTime, FillValue, Link, LinkTarget, Object,
-    Result,
+    AllocationTime, Attribute, ChunkIndexType, Dataset, Datatype, File, FillTime, FillValue, Link,
+    LinkTarget, Object, ObjectKind, Result,
 };
 
 /// Names are padded to this many characters at least, and at most.
@@ -36,7 +36,7 @@ pub(super) fn run(file: &File, path: &[u8], options: Options, screen: &mut Scree
         target::Found::Object(object) => object,
         target::Found::Attribute(attribute) => return show_attribute(file, path, &attribute, screen),
     };
-    let is_group = object.kind()? == crate::ObjectKind::Group;
+    let is_group = object.kind()? == ObjectKind::Group;
     let renderer = Renderer::new(file, Syntax::Text);
     if options.recursive && is_group {
         return recursive(&renderer, &object, path, options, screen);
@@ -141,12 +141,12 @@ fn details(renderer: &Renderer<'_>, object: &Object, screen: &mut Screen<'_>) ->
     let header = object.header_bytes();
     detail(screen, "object", &format!("at {:#x}, {links}, header of {header} bytes", object.address()))?;
     match object.comment() {
-        Ok(Some(comment)) => detail(screen, "comment", &super::screen::safe(&comment))?,
+        Ok(Some(comment)) => detail(screen, "comment", &safe(&comment))?,
         Ok(None) => {}
         Err(error) => detail(screen, "comment", &describe::bad(screen.ink, "unreadable", &error))?,
     }
     match object.kind() {
-        Ok(crate::ObjectKind::Group) => {
+        Ok(ObjectKind::Group) => {
             if let Ok(group) = object.clone().into_group() {
                 let order = match group.link_creation_order() {
                     (false, _) => "",
@@ -156,12 +156,17 @@ fn details(renderer: &Renderer<'_>, object: &Object, screen: &mut Screen<'_>) ->
                 detail(screen, "links", &format!("{}{order}", group.link_storage()))?;
             }
         }
-        Ok(crate::ObjectKind::Dataset) => {
+        Ok(ObjectKind::Dataset) => {
             if let Ok(dataset) = object.clone().into_dataset() {
                 dataset_details(renderer, &dataset, screen)?;
             }
         }
-        _ => {}
+        Ok(ObjectKind::Datatype) => {
+            if let Ok(named) = object.clone().into_datatype() {
+                type_details(named.datatype(), screen)?;
+            }
+        }
+        Err(_) => {}
     }
     match object.attributes() {
         Ok(attributes) => {
@@ -237,11 +242,13 @@ fn dataset_details(renderer: &Renderer<'_>, dataset: &Dataset, screen: &mut Scre
         FillTime::IfSet => "if set",
     };
     detail(screen, "fill", &format!("{value}, written {time}, allocation {allocation}"))?;
-    let full = super::screen::safe(&dataset.datatype().to_string());
-    if full != describe::datatype(dataset.datatype()) {
-        detail(screen, "type", &full)?;
-    }
-    Ok(())
+    type_details(dataset.datatype(), screen)
+}
+
+/// The type in full, if the line of the object has it shortened.
+fn type_details(datatype: &Datatype, screen: &mut Screen<'_>) -> Result<()> {
+    let full = safe(&datatype.to_string());
+    if full == describe::datatype(datatype) { Ok(()) } else { detail(screen, "type", &full) }
 }
 
 fn index_text(index: ChunkIndexType) -> String {

@@ -112,8 +112,11 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         Command::Ls { recursive, verbose, file, path } => {
             let (file, mut inner) = target::split(&file);
             if let Some(path) = path {
-                inner.push(b'/');
-                inner.extend_from_slice(path.as_encoded_bytes());
+                if !inner.ends_with(b"/") {
+                    inner.push(b'/');
+                }
+                let path = path.as_encoded_bytes();
+                inner.extend_from_slice(path.strip_prefix(b"/").unwrap_or(path));
             }
             ls::run(&open(&file)?, &inner, ls::Options { recursive, verbose }, &mut screen)
         }

@@ -171,23 +171,24 @@ impl Totals {
         if !self.filters.is_empty() {
             writeln!(out, "{}", title("Filters"))?;
             for (id, (name, count, fewest, most)) in &self.filters {
-                let parameters =
-                    if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
+                let parameters = match fewest == most {
+                    true => format!("parameters: {most}"),
+                    false => format!("parameters: {fewest} to {most}"),
+                };
                 let label = if name.is_empty() { format!("{id}") } else { format!("{name} ({id})") };
-                writeln!(out, "  {label:<28} {count:>14} datasets, {parameters} parameters")?;
+                writeln!(out, "  {label:<36} {count:>14}  ({parameters})")?;
             }
         }
         writeln!(out, "{}", title("Bytes"))?;
         let raw = self.stored.saturating_add(self.compact);
         bytes(out, "raw data, logical", self.logical)?;
         bytes(out, "raw data, stored", raw)?;
-        writeln!(out, "  {:<28} {:>14}", "ratio", ratio(self.logical, raw))?;
+        writeln!(out, "  {:<36} {:>14}", "ratio", ratio(self.logical, raw))?;
         let headers = self.headers.saturating_sub(self.compact);
         bytes(out, "object headers", headers)?;
         // Blocks that two objects claim, or that lie outside the file, can make the sum larger than the file.
         let known = raw.saturating_add(headers).saturating_add(info.base);
-        bytes(out, "other metadata, free and", info.file_size.saturating_sub(known))?;
-        writeln!(out, "    unaccounted")?;
+        bytes(out, "other metadata, free and unaccounted", info.file_size.saturating_sub(known))?;
         if !self.largest.is_empty() {
             writeln!(out, "{}", title("Largest datasets"))?;
             for (stored, logical, path) in &self.largest {
@@ -206,11 +207,11 @@ impl Totals {
 }
 
 fn entry(out: &mut dyn Write, what: &str, count: u64) -> Result<()> {
-    Ok(writeln!(out, "  {what:<28} {count:>14}")?)
+    Ok(writeln!(out, "  {what:<36} {count:>14}")?)
 }
 
 fn bytes(out: &mut dyn Write, what: &str, bytes: u64) -> Result<()> {
-    Ok(writeln!(out, "  {what:<28} {bytes:>14}  ({})", human(bytes))?)
+    Ok(writeln!(out, "  {what:<36} {bytes:>14}  ({})", human(bytes))?)
 }
 
 fn section(

@@ -9,10 +9,12 @@ use crate::{Attribute, Error, ErrorKind, File, Object, Result};
 
 /// Splits `FILE/PATH`: the longest prefix that is an existing file, and the rest.
 pub(super) fn split(argument: &Path) -> (PathBuf, Vec<u8>) {
-    for file in argument.ancestors() {
+    // Without trailing slashes, with which no path is a file.
+    let plain: PathBuf = argument.components().collect();
+    for file in plain.ancestors() {
         if fs::metadata(file).is_ok_and(|m| !m.is_dir()) {
             let mut path = vec![b'/'];
-            for part in argument.strip_prefix(file).unwrap_or(Path::new("")).components() {
+            for part in plain.strip_prefix(file).unwrap_or(Path::new("")).components() {
                 if let Component::Normal(_) | Component::ParentDir = part {
                     if path.len() > 1 {
                         path.push(b'/');
@@ -73,6 +75,7 @@ mod tests {
         assert_eq!(split(&file), (file.clone(), b"/".to_vec()));
         assert_eq!(split(&file.join("a/b@c")), (file.clone(), b"/a/b@c".to_vec()));
         assert_eq!(split(&file.join("a//b/./c/")), (file, b"/a/b/c".to_vec()));
+        assert_eq!(split(Path::new("Cargo.toml//")), (PathBuf::from("Cargo.toml"), b"/".to_vec()));
         let absent = root.join("absent.h5/a");
         assert_eq!(split(&absent), (absent, b"/".to_vec()));
         assert_eq!(split(root).0, root);

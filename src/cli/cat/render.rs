@@ -306,27 +306,33 @@ fn float(datatype: &Datatype, number: f64, syntax: Syntax, out: &mut String) {
         };
         return word(name, syntax, out);
     }
-    let mantissa = match &datatype.class {
-        DatatypeClass::Float(layout) => layout.mantissa_size,
-        _ => 52,
+    let (mantissa, bias) = match &datatype.class {
+        DatatypeClass::Float(layout) => (layout.mantissa_size, layout.exponent_bias),
+        _ => (52, 1023),
     };
     match mantissa {
-        0..23 => put(out, format_args!("{:?}", shortest(number, mantissa))),
+        0..23 => put(out, format_args!("{:?}", shortest(number, mantissa, bias))),
         23 => put(out, format_args!("{:?}", number as f32)),
         _ => put(out, format_args!("{number:?}")),
     }
 }
 
 /// The number with the fewest digits that rounds to this one in a format with so many bits of mantissa.
-fn shortest(number: f64, mantissa: u8) -> f64 {
+fn shortest(number: f64, mantissa: u8, bias: u32) -> f64 {
     if number == 0.0 {
         return number;
     }
-    let exponent = number.abs().log2().floor() as i32;
+    let magnitude = number.abs();
+    let exponent = (magnitude.log2().floor() as i32).max(1i32.saturating_sub_unsigned(bias));
     let half = 2f64.powi(exponent - i32::from(mantissa) - 1);
+    // The numbers below a power of two are twice as dense as those above.
+    let below = if magnitude == 2f64.powi(exponent) { half / 2.0 } else { half };
     (0..9)
         .filter_map(|digits| format!("{number:.digits$e}").parse::<f64>().ok())
-        .find(|rounded| (rounded - number).abs() < half)
+        .find(|rounded| {
+            let difference = rounded.abs() - magnitude;
+            difference < half && -difference < below
+        })
         .unwrap_or(number)
 }
 
@@ -360,7 +366,7 @@ fn text(bytes: &[u8], syntax: Syntax, out: &mut String) {
     out.push('"');
 }
 
-/// A selection as text: `[2:8:2, 3]`, `[(0, 1), (2, 3)]` for points, `[0:2, 1:3 | 5:6, 0:1]` for blocks.
+/// A selection as text: `[2:8:2, 3]`, `[(0, 1), (2, 3)]` for points, `[0:2, 1:3 | 5, 0]` for blocks.
 fn region(selection: &Selection) -> String {
     let dim = |d: &HyperslabDim| -> String {
         let times = |n: u64| if n == UNLIMITED { "Inf".to_owned() } else { n.to_string() };
@@ -393,7 +399,11 @@ fn region(selection: &Selection) -> String {
             let blocks = blocks.corners.chunks_exact(2 * blocks.rank.max(1)).map(|corners| {
                 let (first, last) = corners.split_at(corners.len() / 2);
                 let ranges = first.iter().zip(last);
-                ranges.map(|(a, b)| format!("{a}:{}", b.saturating_add(1))).collect::<Vec<_>>().join(", ")
+                let range = |(a, b): (&u64, &u64)| match a == b {
+                    true => a.to_string(),
+                    false => format!("{a}:{}", b.saturating_add(1)),
+                };
+                ranges.map(range).collect::<Vec<_>>().join(", ")
             });
             format!("[{}]", blocks.collect::<Vec<_>>().join(" | "))
         }
@@ -408,10 +418,11 @@ mod tests {
     fn shortest_halves() {
         for bits in 1..0x7c00u16 {
             let half = half::f16::from_bits(bits);
-            let short = shortest(half.to_f64(), 10);
+            let short = shortest(half.to_f64(), 10, 15);
             assert_eq!(half::f16::from_f64(short), half, "{short}");
         }
-        assert_eq!(shortest(half::f16::from_f64(0.1).to_f64(), 10), 0.1);
+        assert_eq!(shortest(half::f16::from_bits(1).to_f64(), 10, 15), 6e-8);
+        assert_eq!(shortest(half::f16::from_f64(0.1).to_f64(), 10, 15), 0.1);
     }
 
     #[test]
