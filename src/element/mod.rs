@@ -1,6 +1,8 @@
 //! Raw element bytes <-> Rust values.
 
 mod byte_order;
+#[cfg(feature = "derive")]
+pub mod derived;
 mod heap;
 mod numeric;
 mod reference;
