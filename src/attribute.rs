@@ -54,6 +54,10 @@ impl Attribute {
     pub fn named_datatype(&self) -> Result<Option<NamedDatatype>> {
         committed(&self.object, self.data.committed)?.map(Object::into_datatype).transpose()
     }
+    /// Address of the committed datatype that is its type, if it is one.
+    pub fn named_datatype_address(&self) -> Option<u64> {
+        self.data.committed
+    }
     /// Extent.
     pub fn dataspace(&self) -> &Dataspace {
         &self.data.dataspace

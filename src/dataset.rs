@@ -76,6 +76,10 @@ impl Dataset {
     pub fn named_datatype(&self) -> Result<Option<NamedDatatype>> {
         committed(&self.object, self.core.committed)?.map(Object::into_datatype).transpose()
     }
+    /// Address of the committed datatype that is its type, if it is one.
+    pub fn named_datatype_address(&self) -> Option<u64> {
+        self.core.committed
+    }
     /// Extent.
     pub fn dataspace(&self) -> &Dataspace {
         &self.core.raw.dataspace

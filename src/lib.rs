@@ -23,6 +23,9 @@
 //! | 0 | [`Error`], [`Limits`], [`Policy`] | what can go wrong, what is allowed |
 
 mod attribute;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod dataset;
 mod element;
 mod error;

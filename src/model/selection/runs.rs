@@ -170,6 +170,16 @@ impl Selection {
         }
     }
 
+    /// The selected elements as (first, count) of C-order indexes within an array of these extents, in the order of
+    /// the selection.
+    ///
+    /// # Errors
+    /// `Shape` if the selection does not fit in `dims`; `Limit` if there are too many.
+    pub fn linear_runs(&self, dims: &[u64]) -> Result<Vec<(u64, u64)>> {
+        let runs = self.resolve(dims)?.runs(dims)?;
+        Ok(runs.iter().map(|run| (run.source, run.len)).collect())
+    }
+
     /// Shape of what is selected: that of the hyperslab, or one dimension for points and unions of blocks.
     ///
     /// # Errors
