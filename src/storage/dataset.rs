@@ -71,7 +71,8 @@ impl DatasetCore {
         if fill.is_none() {
             fill = header.content(store, MessageType::FillOld, FillMessage::decode_old)?;
         }
-        let fill = fill.map_or_else(Fill::default, |f| f.fill);
+        // Files from before fill values had a message of their own.
+        let fill = fill.map_or_else(|| Fill { value: FillValue::Undefined, ..Fill::default() }, |f| f.fill);
         if let FillValue::User(value) = &fill.value
             && value.len() != datatype.size
         {
