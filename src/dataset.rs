@@ -6,7 +6,7 @@ use std::{ops::Deref, sync::Arc};
 use ndarray::{Array1, Array2, ArrayD, ArrayViewD, IxDyn};
 
 use crate::{
-    element::{H5Type, HeapArena, SwapPlan, Values, gather},
+    element::{H5Type, HeapArena, SwapPlan, Values, convert, gather, is_convertible},
     error::{Error, Result},
     filter::{ChunkContext, FilterSpec, Scratch},
     limits::try_vec,
@@ -381,15 +381,29 @@ impl Dataset {
         self.object.named(read())
     }
 
-    /// The selected numbers, converted to `f64`: integers, floats of any layout, enumerations, bit fields.
+    /// The selected numbers, converted to numbers of type `T`: integers are clamped, fractions cut, floats rounded.
     ///
     /// # Errors
-    /// `Type` if the elements are no numbers; as [`read_slice`](Self::read_slice).
-    pub fn read_as_f64(&self, selection: impl IntoSelection) -> Result<ArrayD<f64>> {
-        let values = self.values(selection)?;
-        let numbers: Option<Vec<f64>> = values.iter().map(|e| e.float()).collect();
-        let numbers = numbers.ok_or_else(|| Error::type_mismatch("number", self.datatype()));
-        self.object.named(numbers.and_then(|n| array(n, values.shape())))
+    /// `Type` if the elements or `T` are no numbers; as [`read_slice`](Self::read_slice).
+    pub fn read_as<T: H5Type>(&self, selection: impl IntoSelection) -> Result<ArrayD<T>> {
+        let (from, to) = (self.datatype(), T::datatype());
+        let read = || {
+            if !is_convertible(from, &to) {
+                return Err(Error::type_mismatch(&to, from));
+            }
+            let (resolved, shape) = self.select(selection)?;
+            let count = element_count(&shape)?;
+            let bytes = self.read_bytes(&resolved, count)?;
+            let plan = T::plan(&to)?;
+            let mut number = vec![0; to.size];
+            let mut out = try_vec("elements of a read", count)?;
+            for element in bytes.chunks_exact(from.size.max(1)) {
+                convert(from, element, &to, &mut number).ok_or_else(|| Error::type_mismatch(&to, from))?;
+                out.push(T::decode(&plan, &number, &HeapArena::default())?);
+            }
+            array(out, &shape)
+        };
+        self.object.named(read())
     }
 
     /// The fill value as one element, if the user has set one.

@@ -68,3 +68,13 @@ pub mod internals {
     pub use crate::filter::*;
     pub use crate::format::{checksum, fuzz as structures, round_trip};
 }
+
+/// What the code of `#[derive(H5Type)]` names; not for other use.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::element::derived::*;
+    pub use crate::element::{H5Type, HeapRead, HeapWrite};
+    pub use crate::error::Result;
+    pub use crate::model::datatype::Datatype;
+}

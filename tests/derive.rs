@@ -4,15 +4,17 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
-use h5::__private::{HeapRead, HeapWrite};
 use h5::model::datatype::{ByteOrder, Datatype, DatatypeClass, EnumMember, Member};
-use h5::{Error, ErrorKind, H5Type, Result};
+use h5::{Error, ErrorKind, H5Type, HeapRead, HeapWrite, Result};
 
 /// A heap in memory.
 #[derive(Default)]
 struct Heap(Vec<Vec<u8>>);
 
 impl HeapRead for Heap {
+    fn offset_size(&self) -> u8 {
+        8
+    }
     fn with_object(&self, _: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         f(&self.0[index as usize])
     }

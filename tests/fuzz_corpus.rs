@@ -9,10 +9,10 @@ use std::fs;
 use std::path::Path;
 
 /// Runs a body on every file of its corpus and of `testdata/`, and on every such file cut short.
-fn replay(target: &str, body: fn(&[u8])) {
+fn replay(corpus: &str, body: fn(&[u8])) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut inputs = 0;
-    for folder in [root.join("fuzz/corpus").join(target), root.join("testdata")] {
+    for folder in [root.join("fuzz/corpus").join(corpus), root.join("testdata")] {
         let Ok(entries) = fs::read_dir(folder) else {
             continue;
         };
@@ -27,12 +27,27 @@ fn replay(target: &str, body: fn(&[u8])) {
             inputs += 1;
         }
     }
-    assert!(inputs > 0, "no input for {target}");
+    assert!(inputs > 0, "no input in {corpus}");
 }
 
 #[test]
 fn open_and_walk() {
     replay("open_and_walk", bodies::open_and_walk);
+}
+
+#[test]
+fn sources() {
+    replay("open_and_walk", bodies::sources);
+}
+
+#[test]
+fn structures() {
+    replay("structures", bodies::structures);
+}
+
+#[test]
+fn messages() {
+    replay("messages", bodies::messages);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    ByteOrder, Datatype, DatatypeClass, Element, File, Reference, Result, Selection, Values,
+    ByteOrder, Datatype, DatatypeClass, Element, ErrorKind, File, Reference, Result, Selection, Values,
     model::{
         datatype::{IntegerType, ReferenceType},
         selection::UNLIMITED,
@@ -199,6 +199,68 @@ impl<'a> Canon<'a> {
     }
 }
 
+/// Most rows that are listed of a selection that does not fit in its dataset.
+const MAX_ROWS: u64 = 1 << 20;
+
+/// (first, count) of the rows of a hyperslab in C order, also of one that reaches beyond the extent.
+fn rows(selection: &Selection, dims: &[u64]) -> Result<Vec<(u64, u64)>> {
+    match selection.linear_runs(dims) {
+        Err(e) if matches!(e.kind(), ErrorKind::Shape(_)) => outside(selection, dims).ok_or(e),
+        rows => rows,
+    }
+}
+
+fn outside(selection: &Selection, dims: &[u64]) -> Option<Vec<(u64, u64)>> {
+    let last = dims.len().checked_sub(1)?;
+    let mut rows = Vec::new();
+    let mut add = |axes: &[Vec<(u64, u64)>]| {
+        let outer: u64 =
+            axes[..last].iter().map(|a| a.iter().map(|s| s.1).sum::<u64>()).try_fold(1, u64::checked_mul)?;
+        (outer.checked_mul(axes[last].len() as u64)? + rows.len() as u64 <= MAX_ROWS).then_some(())?;
+        let mut bases = vec![0u64];
+        for (d, axis) in axes[..last].iter().enumerate() {
+            let coordinates =
+                || axis.iter().flat_map(|&(start, len)| (0..len).map(move |i| start.wrapping_add(i)));
+            bases = bases
+                .iter()
+                .flat_map(|b| coordinates().map(move |c| b.wrapping_mul(dims[d]).wrapping_add(c)))
+                .collect();
+        }
+        for base in bases {
+            let base = base.wrapping_mul(dims[last]);
+            rows.extend(axes[last].iter().map(|&(start, len)| (base.wrapping_add(start), len)));
+        }
+        Some(())
+    };
+    match selection {
+        Selection::Hyperslab(slab) if slab.len() == dims.len() => {
+            let axes: Option<Vec<_>> = slab
+                .iter()
+                .map(|s| {
+                    (s.count <= MAX_ROWS).then_some(())?;
+                    Some(
+                        (0..s.count)
+                            .map(|i| (s.start.wrapping_add(i.wrapping_mul(s.stride)), s.block))
+                            .collect(),
+                    )
+                })
+                .collect();
+            add(&axes?)?;
+        }
+        Selection::Blocks(blocks) if blocks.rank == dims.len() => {
+            for corners in blocks.corners.chunks_exact(2 * blocks.rank) {
+                let (first, end) = corners.split_at(blocks.rank);
+                let axes =
+                    first.iter().zip(end).map(|(&a, &b)| Some(vec![(a, b.checked_sub(a)?.checked_add(1)?)]));
+                add(&axes.collect::<Option<Vec<_>>>()?)?;
+            }
+        }
+        _ => return None,
+    }
+    rows.sort_unstable();
+    Some(rows)
+}
+
 fn put_u64(value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_le_bytes());
 }
@@ -236,7 +298,7 @@ fn encode_selection(selection: &Selection, dims: &[u64]) -> Result<Vec<u8>> {
         }
         Selection::Hyperslab(_) | Selection::Blocks(_) => {
             let mut runs: Vec<(u64, u64)> = Vec::new();
-            for (start, len) in selection.linear_runs(dims)? {
+            for (start, len) in rows(selection, dims)? {
                 match runs.last_mut() {
                     Some((s, n)) if *s + *n == start => *n += len,
                     _ => runs.push((start, len)),

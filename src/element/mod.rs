@@ -1,6 +1,9 @@
 //! Raw element bytes <-> Rust values.
 
 mod byte_order;
+mod convert;
+#[cfg(feature = "derive")]
+pub mod derived;
 mod heap;
 mod numeric;
 mod reference;
@@ -9,6 +12,7 @@ mod values;
 mod vlen;
 
 pub(crate) use byte_order::SwapPlan;
+pub(crate) use convert::{convert, is_convertible};
 pub(crate) use heap::{HeapArena, HeapPointer};
 pub use heap::{HeapRead, HeapWrite};
 pub use reference::{ObjectReference, Reference, RegionReference};

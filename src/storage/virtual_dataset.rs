@@ -16,7 +16,7 @@ use super::{
     resolve::Location,
 };
 use crate::{
-    element::SwapPlan,
+    element::{SwapPlan, convert, is_convertible},
     error::{Error, ErrorKind, Result},
     limits::try_vec,
     model::{
@@ -345,14 +345,14 @@ impl Reading<'_> {
         if *source.core.datatype == **own {
             return raw.read_part(&source.store, &Resolved::Runs(runs), self.out, self.options);
         }
-        let swap = SwapPlan::between(own, &source.core.datatype).ok_or_else(|| {
-            Error::unsupported(format!("source of {} for a virtual dataset of {own}", source.core.datatype))
-        })?;
-        let size = raw.element_size;
+        let theirs = &source.core.datatype;
+        if !is_convertible(theirs, own) {
+            return Err(Error::unsupported(format!("source of {theirs} for a virtual dataset of {own}")));
+        }
+        let limits = &self.store.reader.limits;
         let total: u64 = runs.iter().map(|r| r.len).sum();
-        let mut bytes =
-            self.store.reader.limits.vec("elements of a source", total.saturating_mul(size as u64))?;
-        bytes.resize(total as usize * size, 0u8);
+        let mut stored = limits.vec("elements of a source", total.saturating_mul(theirs.size as u64))?;
+        stored.resize(total as usize * theirs.size, 0u8);
         let mut at = 0;
         let packed: Vec<Run> = runs
             .iter()
@@ -361,8 +361,14 @@ impl Reading<'_> {
                 Run { target: at - r.len, ..*r }
             })
             .collect();
-        let out = Output::new(&mut bytes, true, &swap);
+        let out = Output::new(&mut stored, true, &SwapPlan::Nothing);
         raw.read_part(&source.store, &Resolved::Runs(packed.clone()), &out, self.options)?;
+        let size = own.size;
+        let mut bytes = limits.vec("elements of a source", total.saturating_mul(size as u64))?;
+        bytes.resize(total as usize * size, 0u8);
+        for (from, to) in stored.chunks_exact(theirs.size.max(1)).zip(bytes.chunks_exact_mut(size.max(1))) {
+            convert(theirs, from, own, to).ok_or_else(|| Error::type_mismatch(own, theirs))?;
+        }
         for (run, from) in runs.iter().zip(&packed) {
             let from = from.target as usize * size;
             // SAFETY: one piece at a time.

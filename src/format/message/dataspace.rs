@@ -7,7 +7,9 @@
 //! +---------+------+-------+----------+        +---------+------+-------+------+
 //! | reserved (4)                      |        type: 0 scalar, 1 simple, 2 null
 //! +-----------------------------------+
-//! both: | dimension (L) x rank | maximum dimension (L) x rank, if flags bit 0; all ones: unlimited |
+//! both: | dimension (L) x rank | maximum dimension (L) x rank, if flags bit 0; 2^64 - 1: unlimited |
+//!
+//! Narrower lengths cannot say "unlimited": libhdf5 writes all ones there too, and reads a number.
 //! ```
 //!
 //! Flags bit 1 of version 1 announces a permutation that no library ever wrote.
@@ -60,7 +62,7 @@ fn decode(bytes: &mut Bytes<'_>, sizes: Sizes) -> Result<Dataspace> {
     } else {
         let max_of = |dim: &u64| {
             let max = bytes.length(sizes)?;
-            if max == all_ones(sizes.length) {
+            if max == u64::MAX {
                 Ok(None)
             } else if max < *dim {
                 Err(Error::corrupt(format!("extent {dim} exceeds its maximum {max}")))
@@ -99,7 +101,7 @@ pub fn encode_dataspace(dataspace: &Dataspace, version: u8, sizes: Sizes) -> Res
         put_length(&mut out, dim, sizes)?;
     }
     for (&dim, &max) in dims.iter().zip(max_dims.unwrap_or_default()) {
-        if max.is_some_and(|m| m < dim || m == unlimited) {
+        if max.is_some_and(|m| m < dim || m == u64::MAX) {
             return Err(Error::usage(format!("extent {dim} with maximum {max:?}")));
         }
         put_length(&mut out, max.unwrap_or(unlimited), sizes)?;
@@ -137,7 +139,7 @@ mod tests {
         same(
             "01010100 00000000 00000000 ffffffff",
             FOUR,
-            Dataspace::Simple { dims: vec![0], max_dims: Some(vec![None]) },
+            Dataspace::Simple { dims: vec![0], max_dims: Some(vec![Some(0xffff_ffff)]) },
         );
         assert_eq!(encode_dataspace(&Dataspace::Null, 1, FOUR).unwrap(), [2, 0, 0, 2]);
     }

@@ -1,0 +1,228 @@
+//! Reads what `benches/compare/compare.py` asks for, and says how long it took.
+//!
+//! A request is a line on standard input: a workload and its arguments. The answer is a line on standard output:
+//! `OK <wall ms> <checksum> <peak resident MiB> <cpu ms>`, `ERR <text>`, or `NA` for an unknown workload.
+//!
+//! The checksum is the wrapping sum of the data's little-endian 64-bit words (the last one filled up with zeros); for
+//! strings that of length * 1,000,003 and of all bytes. It is taken outside the measured time.
+//!
+//! `H5_BENCH_THREADS` is the number of threads that decode chunks: 1 if it is not set, all for 0.
+
+use std::fs;
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+use h5::{File, H5Type};
+use ndarray::s;
+
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// A row of the tables.
+#[derive(H5Type, Clone, Copy)]
+#[repr(C)]
+struct Row {
+    id: i64,
+    t: f64,
+    ch: i32,
+    q: f32,
+}
+
+/// What has a sum of 64-bit words.
+trait Words: Sized {
+    fn words(values: &[Self]) -> u64;
+}
+
+fn sum(words: impl Iterator<Item = u64>) -> u64 {
+    words.fold(0, u64::wrapping_add)
+}
+fn halves(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+impl Words for f64 {
+    fn words(values: &[Self]) -> u64 {
+        sum(values.iter().map(|v| v.to_bits()))
+    }
+}
+impl Words for f32 {
+    fn words(values: &[Self]) -> u64 {
+        sum(values.chunks(2).map(|v| halves(v[0].to_bits(), v.get(1).map_or(0, |v| v.to_bits()))))
+    }
+}
+impl Words for i32 {
+    fn words(values: &[Self]) -> u64 {
+        sum(values.chunks(2).map(|v| halves(v[0] as u32, v.get(1).map_or(0, |v| *v as u32))))
+    }
+}
+impl Words for Row {
+    fn words(values: &[Self]) -> u64 {
+        let row = |r: &Row| {
+            (r.id as u64).wrapping_add(r.t.to_bits()).wrapping_add(halves(r.ch as u32, r.q.to_bits()))
+        };
+        sum(values.iter().map(row))
+    }
+}
+
+fn text_sum<'a>(texts: impl Iterator<Item = &'a String>) -> u64 {
+    sum(texts.map(|t| t.len() as u64 * 1_000_003 + t.bytes().map(u64::from).sum::<u64>()))
+}
+
+/// Wall and processor time since it was started.
+struct Stopwatch {
+    wall: Instant,
+    cpu: f64,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch { cpu: cpu_ms(), wall: Instant::now() }
+    }
+    /// The times so far; the clock of the wall is read first.
+    fn stop(&self) -> Times {
+        let wall = self.wall.elapsed().as_secs_f64() * 1e3;
+        Times { wall, cpu: cpu_ms() - self.cpu }
+    }
+}
+
+struct Times {
+    wall: f64,
+    cpu: f64,
+}
+
+/// Processor time of all threads, where `/proc` tells it; milliseconds.
+fn cpu_ms() -> f64 {
+    // The kernel brings the account of a running thread up to date when it gives way.
+    std::thread::yield_now();
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return 0.0;
+    };
+    let of_task = |task: fs::DirEntry| -> Option<f64> {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    };
+    tasks.flatten().filter_map(of_task).sum::<f64>() * 1e-6
+}
+
+/// The largest resident memory since `reset_peak`, in MiB.
+fn peak_mib() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+fn reset_peak() {
+    // Not every kernel allows it; then the peak is that of the process.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+fn numbers(path: &str) -> Result<Vec<usize>> {
+    fs::read_to_string(path)?.split_whitespace().map(|n| Ok(n.parse()?)).collect()
+}
+
+fn open(path: &str) -> Result<File> {
+    let threads = std::env::var("H5_BENCH_THREADS").map_or(Ok(1), |n| n.parse())?;
+    Ok(File::options().threads(threads).open(path)?)
+}
+
+type Answer = Result<(Times, u64)>;
+
+fn whole<T: H5Type + Words>(path: &str, name: &str) -> Answer {
+    let watch = Stopwatch::start();
+    let values = open(path)?.dataset(name)?.read::<T>()?;
+    let times = watch.stop();
+    Ok((times, T::words(values.as_slice().ok_or("the array has gaps")?)))
+}
+
+fn into_buffer(path: &str, name: &str, count: &str) -> Answer {
+    let mut buffer = vec![1.0f64; count.parse()?];
+    let watch = Stopwatch::start();
+    open(path)?.dataset(name)?.read_into(&mut buffer)?;
+    let times = watch.stop();
+    Ok((times, f64::words(&buffer)))
+}
+
+fn windows(path: &str, name: &str, corners: &str) -> Answer {
+    let corners = numbers(corners)?;
+    let watch = Stopwatch::start();
+    let dataset = open(path)?.dataset(name)?;
+    let read = |at: &[usize]| dataset.read_slice::<f32>(s![at[0]..at[0] + 16, at[1]..at[1] + 16]);
+    let windows = corners.chunks_exact(2).map(read).collect::<h5::Result<Vec<_>>>()?;
+    let times = watch.stop();
+    Ok((times, sum(windows.iter().map(|w| f32::words(w.as_slice().unwrap_or_default())))))
+}
+
+fn rows(path: &str, name: &str, indices: &str) -> Answer {
+    let indices = numbers(indices)?;
+    let watch = Stopwatch::start();
+    let dataset = open(path)?.dataset(name)?;
+    let read = |&at: &usize| dataset.read_slice::<Row>(s![at..at + 1]);
+    let rows = indices.iter().map(read).collect::<h5::Result<Vec<_>>>()?;
+    let times = watch.stop();
+    Ok((times, sum(rows.iter().map(|r| Row::words(r.as_slice().unwrap_or_default())))))
+}
+
+/// Every group of the root, its datasets, and the values of their attributes.
+fn walk(path: &str) -> Answer {
+    let watch = Stopwatch::start();
+    let mut sum = 0u64;
+    for (_, group) in open(path)?.root()?.members()? {
+        for (_, dataset) in group?.into_group()?.members()? {
+            for attribute in dataset?.into_dataset()?.attributes()? {
+                let attribute = attribute?;
+                let value = match attribute.name().to_str() {
+                    Some("units") => attribute.read_scalar::<String>()?.len() as u64,
+                    Some("scale") => (attribute.read_scalar::<f64>()? * 2.0) as u64,
+                    _ => attribute.read_vec::<i64>()?.iter().sum::<i64>() as u64,
+                };
+                sum = sum.wrapping_add(value);
+            }
+        }
+    }
+    Ok((watch.stop(), sum))
+}
+
+fn strings(path: &str, name: &str) -> Answer {
+    let watch = Stopwatch::start();
+    let texts = open(path)?.dataset(name)?.read::<String>()?;
+    let times = watch.stop();
+    Ok((times, text_sum(texts.iter())))
+}
+
+fn scalar(path: &str, name: &str) -> Answer {
+    let watch = Stopwatch::start();
+    let value = open(path)?.dataset(name)?.read_scalar::<f64>()?;
+    Ok((watch.stop(), value as u64))
+}
+
+/// Runs a request; `None` for an unknown one.
+fn run(request: &[&str]) -> Option<Answer> {
+    Some(match *request {
+        ["f64", path, name] => whole::<f64>(path, name),
+        ["f32", path, name] => whole::<f32>(path, name),
+        ["i32", path, name] => whole::<i32>(path, name),
+        ["row", path, name] => whole::<Row>(path, name),
+        ["f64p", path, name, count] => into_buffer(path, name, count),
+        ["win", path, name, corners] => windows(path, name, corners),
+        ["rows", path, name, indices] => rows(path, name, indices),
+        ["walk", path] => walk(path),
+        ["vlen", path, name] => strings(path, name),
+        ["scalar", path, name] => scalar(path, name),
+        _ => return None,
+    })
+}
+
+fn main() -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        reset_peak();
+        match run(&line?.split_whitespace().collect::<Vec<_>>()) {
+            Some(Ok((times, sum))) => {
+                writeln!(output, "OK {:.4} {sum} {:.1} {:.4}", times.wall, peak_mib(), times.cpu)?;
+            }
+            Some(Err(error)) => writeln!(output, "ERR {}", error.to_string().replace('\n', " "))?,
+            None => writeln!(output, "NA")?,
+        }
+        output.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets with h5py: one small file for each way in which HDF5 stores something.
+
+usage: fuzz/make_corpus.py          (needs h5py and numpy; the files are committed)
+"""
+
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+CORPUS = Path(__file__).resolve().parent / "corpus"
+SIGNATURES = rb"SNOD|TREE|HEAP|GCOL|OHDR|OCHK|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FAHD|FADB|EAHD|EAIB|EASB|EADB|SMTB|SMLI"
+
+
+def attributes(f):
+    f.attrs["text"] = "variable"
+    f.attrs["fixed"] = np.bytes_("fixed")
+    f.attrs["numbers"] = np.arange(3.0)
+    f.attrs["nothing"] = h5py.Empty("f4")
+
+
+def groups(f, count):
+    for i in range(count):
+        f.create_group(f"group_{i:02d}")
+    f["soft"] = h5py.SoftLink("/group_00")
+    f["dangling"] = h5py.SoftLink("/nowhere")
+    f["external"] = h5py.ExternalLink("other.h5", "/x")
+    f["loop"] = h5py.SoftLink("/loop")
+    f["group_00/back"] = f["/"]
+
+
+def many_attributes(f):
+    for i in range(12):
+        f.attrs[f"attribute {i}"] = i
+    f.attrs["large"] = np.zeros(9000, "u1")
+
+
+def chunked(f, values, **options):
+    f.create_dataset("x", data=values, **options)
+
+
+def types(f):
+    row = np.dtype([("a", "<i2"), ("b", ">f8", (2,)), ("c", [("re", "<f4"), ("im", "<f4")]), ("s", "S5")])
+    f["compound"] = np.zeros(3, row)
+    f["named"] = row
+    f.create_dataset("of_named", (2,), f["named"])
+    f["bool"] = np.array([True, False])
+    f["enum"] = np.array([1, 7], h5py.enum_dtype({"ONE": 1, "SEVEN": 7}, "i2"))
+    f["complex"] = np.array([1 + 2j])
+    f["half"] = np.array([1.5, 2.5], "f2")
+    f["opaque"] = np.array([b"abc", b"def"], "V3")
+    f["times"] = np.array([1, 2], "M8[s]").astype(h5py.opaque_dtype("M8[s]"))
+    f["strings"] = ["one", "", "drei"]
+    sequences = f.create_dataset("sequences", (3,), h5py.vlen_dtype("i4"))
+    sequences[0], sequences[2] = [1, 2, 3], [4]
+    f["object"] = np.array([f["bool"].ref, f["/"].ref], h5py.ref_dtype)
+    f["region"] = np.array([f["compound"].regionref[1:3]], h5py.regionref_dtype)
+
+
+def layouts(f):
+    f["scalar"] = 1.0
+    f["null"] = h5py.Empty("i4")
+    f["contiguous"] = np.arange(6).reshape(2, 3)
+    f.create_dataset("unwritten", (5,), "i2", fillvalue=-1)
+    f.create_dataset("external", (4,), "u1", external=[("data.raw", 0, 4)])
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.COMPACT)
+    space = h5py.h5s.create_simple((4,))
+    compact = h5py.h5d.create(f.id, b"compact", h5py.h5t.STD_I32BE, space, properties)
+    compact.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(4, dtype="i4"))
+    virtual = h5py.VirtualLayout((2, 3), "i8", maxshape=(None, 3))
+    virtual[0] = h5py.VirtualSource(f["contiguous"])[1]
+    virtual[1] = h5py.VirtualSource("elsewhere.h5", "x", (3,))
+    f.create_virtual_dataset("virtual", virtual, fillvalue=9)
+
+
+NUMBERS = np.arange(60, dtype="i4").reshape(10, 6)
+SEEDS = {
+    "attributes_v0": ({}, attributes),
+    "attributes_v3": ({"libver": "latest"}, attributes),
+    "attributes_dense": ({"libver": "latest"}, many_attributes),
+    "groups_symbol_table": ({}, lambda f: groups(f, 12)),
+    "groups_compact": ({"libver": "latest"}, lambda f: groups(f, 3)),
+    "groups_dense": ({"libver": "latest"}, lambda f: groups(f, 12)),
+    "groups_ordered": ({"libver": "latest", "track_order": True}, lambda f: groups(f, 12)),
+    "user_block": ({"userblock_size": 512}, attributes),
+    "types_v0": ({}, types),
+    "types_v3": ({"libver": "latest"}, types),
+    "layouts_v0": ({}, layouts),
+    "layouts_v3": ({"libver": "latest"}, layouts),
+    "pages": ({"fs_strategy": "page", "fs_persist": True, "fs_page_size": 512}, attributes),
+    "btree_v1": ({}, lambda f: chunked(f, NUMBERS, chunks=(4, 4), compression="gzip", shuffle=True)),
+    "checksum": ({}, lambda f: chunked(f, NUMBERS, chunks=(5, 6), fletcher32=True)),
+    "lzf": ({}, lambda f: chunked(f, NUMBERS, chunks=(5, 6), compression="lzf")),
+    "scale_offset": ({}, lambda f: chunked(f, NUMBERS, chunks=(5, 6), scaleoffset=0)),
+    "szip": ({}, lambda f: chunked(f, NUMBERS, chunks=(10, 6), compression="szip")),
+    "single_chunk": ({"libver": "latest"}, lambda f: chunked(f, NUMBERS, chunks=(10, 6), compression="gzip")),
+    "fixed_array": ({"libver": "latest"}, lambda f: chunked(f, NUMBERS, chunks=(4, 4), compression="gzip")),
+    "extensible_array": ({"libver": "latest"}, lambda f: chunked(f, NUMBERS, chunks=(1, 2), maxshape=(None, 6))),
+    "btree_v2": ({"libver": "latest"}, lambda f: chunked(f, NUMBERS, chunks=(2, 2), maxshape=(None, None))),
+}
+
+
+def main():
+    files, pieces = CORPUS / "open_and_walk", CORPUS / "structures"
+    for folder in [files, pieces]:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, (options, fill) in SEEDS.items():
+        with h5py.File(files / f"{name}.h5", "w", **options) as f:
+            fill(f)
+        data = (files / f"{name}.h5").read_bytes()
+        # One block of each kind, for the target that decodes blocks: 8-byte addresses and lengths.
+        for match in re.finditer(SIGNATURES, data):
+            piece = pieces / f"{match.group().decode().lower()}_{name}"
+            if not piece.exists():
+                piece.write_bytes(b"\x0a" + data[match.start() : match.start() + 400])
+
+
+if __name__ == "__main__":
+    main()
