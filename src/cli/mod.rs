@@ -32,6 +32,9 @@ struct Arguments {
     /// Which other files external links, raw data and virtual datasets may lead to
     #[arg(long, global = true, value_name = "WHERE", value_enum, default_value_t = Reach::Beside)]
     reach: Reach,
+    /// Open a file though a writer has it open, or left it marked so
+    #[arg(long, global = true)]
+    ignore_write_flag: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -105,7 +108,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         Reach::Beside => crate::Reach::Beside,
         Reach::Anywhere => crate::Reach::Anywhere,
     };
-    let options = File::options().policy(Policy::all(reach));
+    let options = File::options().policy(Policy::all(reach)).ignore_write_flag(arguments.ignore_write_flag);
     let open = |path: &Path| options.open(path);
     let mut screen = Screen::new(out);
     match arguments.command {

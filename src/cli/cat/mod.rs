@@ -26,26 +26,30 @@ use crate::{Dataset, Dataspace, Datatype, File, Result, Values};
 pub(super) const HELP: &str = "\
 PATH is /group/dataset, or /object@attribute for an attribute.
 
---select takes one item a dimension, separated by commas, with the rules of numpy: an index `i` (which drops the \
-dimension), a range `start:end` or `start:end:step`, `:` for a whole dimension, `...` for all the missing ones. \
-Negative positions count from the end. Dimensions left out at the end are whole.
+--select takes one item a dimension, separated by commas, with the rules of numpy: an index `i`
+(which drops the dimension), a range `start:end` or `start:end:step`, `:` for a whole dimension,
+`...` for all the missing ones. Negative positions count from the end. Dimensions left out at the
+end are whole.
 
 Formats:
-  text  nested lists for people: every element, floats with the fewest digits that give the same number back.
-  json  the same as JSON. Integers of any size are exact numbers; NaN and infinities are the strings \"NaN\", \
-\"Infinity\" and \"-Infinity\"; a byte of a string that is not UTF-8 is the four characters \\xhh; compounds are \
-objects, complex numbers [re, im], enumerations names (booleans of h5py true and false), variable-length sequences \
-arrays, references paths (or addresses of objects that have none), null references null, bit fields and opaque \
-elements hexadecimal strings.
-  csv   a scalar or 1-D array: one column. 2-D: a line for each row. More dimensions: the first columns, dim0, \
-dim1 ..., count all dimensions but the last, whose elements follow in the line. Compounds have a line for each \
-element and a column for each member (a.b for members of members), after dim0, dim1 ... if there is more than one \
-dimension. The last two have a line of headings. Cells with parts are JSON.
-  npy   a file of numpy, in the byte order of the HDF5 file. Strings and sequences of variable length, references \
-and floats that numpy does not know are refused.
-  raw   the bytes of the elements as the file has them, filters undone.
+  text  Nested lists for people: every element, floats with the fewest digits that give the same
+        number back.
+  json  Integers of any size are exact numbers; NaN and infinities are the strings \"NaN\",
+        \"Infinity\" and \"-Infinity\"; a byte of a string that is not UTF-8 is the four characters
+        \\xhh. Compounds are objects, complex numbers [re, im], enumerations names (booleans of h5py
+        true and false), variable-length sequences arrays, references paths (or addresses of objects
+        that have none), null references null, bit fields and opaque elements hexadecimal strings.
+  csv   A scalar or 1-D array is one column, a 2-D array a line for each row. With more dimensions
+        the first columns, dim0, dim1 ..., count all of them but the last, whose elements follow in
+        the line. Compounds have a line for each element and a column for each member (a.b for
+        members of members), after dim0, dim1 ... if there is more than one dimension. Both of these
+        begin with a line of headings. A cell with parts holds JSON.
+  npy   A file of numpy, in the byte order of the HDF5 file. Strings and sequences of variable
+        length, references and floats that numpy does not know are refused.
+  raw   The bytes of the elements as the file has them, filters undone.
 
-An array without elements is [] in text and JSON; a null dataspace is null, in CSV nothing.";
+Positions in CSV are those within what is selected. An array without elements is [] in text and
+JSON; a null dataspace is null, in CSV nothing.";
 
 /// How elements are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

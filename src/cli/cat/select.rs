@@ -91,6 +91,9 @@ impl Slab {
             } else if step.saturating_mul(inner) <= ceiling {
                 align = step;
                 rows = step;
+            } else {
+                // Every block decodes the chunks that it cuts: the fewer blocks, the better.
+                rows = (ceiling / inner.max(1)).max(1);
             }
         }
         let exact =
