@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(elements(&slab(&[(1, 4, 2, 2)]), &[8]), [1, 2, 5, 6]);
         assert_eq!(elements(&slab(&[(1, 3, UNLIMITED, 2)]), &[9]), [1, 2, 4, 5, 7, 8]);
         assert_eq!(elements(&slab(&[(2, 1, 1, UNLIMITED)]), &[5]), [2, 3, 4]);
-        assert_eq!(elements(&slab(&[(0, 1, 0, 1)]), &[5]), []);
+        assert_eq!(elements(&slab(&[(0, 1, 0, 1)]), &[5]), [0u64; 0]);
     }
 
     #[test]
