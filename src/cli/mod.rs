@@ -3,27 +3,90 @@
 use std::{
     ffi::OsString,
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{Error, ErrorKind, File, Result};
+use crate::{Error, ErrorKind, File, Policy, Result};
 
 mod canon;
+mod cat;
+mod describe;
 mod digest;
+mod ls;
+mod progress;
+mod screen;
+mod stat;
+mod target;
+mod tree;
+mod walk;
+
+use screen::Screen;
 
 /// Look into HDF5 files.
 #[derive(Debug, Parser)]
 #[command(name = "h5", version, max_term_width = 100, subcommand_required = true)]
 struct Arguments {
+    /// Which other files external links, raw data and virtual datasets may lead to
+    #[arg(long, global = true, value_name = "WHERE", value_enum, default_value_t = Reach::Beside)]
+    reach: Reach,
     #[command(subcommand)]
     command: Command,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Reach {
+    /// None
+    None,
+    /// Those below the folder of the file
+    Beside,
+    /// Any
+    Anywhere,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// List the links of a group, or describe an object
+    Ls {
+        /// List all groups below it too, each object once
+        #[arg(short, long)]
+        recursive: bool,
+        /// Show storage, filters, fill values and attributes
+        #[arg(short, long)]
+        verbose: bool,
+        /// HDF5 file, or a file and a path in it: data.h5/group
+        #[arg(value_name = "FILE[/PATH]")]
+        file: PathBuf,
+        /// Path in the file
+        path: Option<OsString>,
+    },
+    /// Draw the whole file as a tree
+    Tree {
+        /// HDF5 file, or a file and a path in it: data.h5/group
+        #[arg(value_name = "FILE[/PATH]")]
+        file: PathBuf,
+    },
+    /// Print the elements of a dataset or attribute
+    #[command(after_help = cat::HELP)]
+    Cat {
+        /// HDF5 file
+        file: PathBuf,
+        /// Dataset, or object@attribute
+        path: OsString,
+        /// Which elements: '0:10, 3'
+        #[arg(long, allow_hyphen_values = true)]
+        select: Option<String>,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: cat::Format,
+    },
+    /// Count objects, links, layouts, filters and bytes
+    Stat {
+        /// HDF5 file
+        file: PathBuf,
+    },
     /// Print a fingerprint of the content, as canonical JSON, by which two files compare
     Digest {
         /// HDF5 file
@@ -36,10 +99,37 @@ enum Command {
     Version,
 }
 
-fn run(command: Command, out: &mut dyn Write) -> Result<()> {
-    match command {
-        Command::Digest { file, threads } => digest::run(&File::options().threads(threads).open(file)?, out),
-        Command::Version => Ok(writeln!(out, "h5 {}", env!("CARGO_PKG_VERSION"))?),
+fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
+    let reach = match arguments.reach {
+        Reach::None => crate::Reach::None,
+        Reach::Beside => crate::Reach::Beside,
+        Reach::Anywhere => crate::Reach::Anywhere,
+    };
+    let options = File::options().policy(Policy::all(reach));
+    let open = |path: &Path| options.open(path);
+    let mut screen = Screen::new(out);
+    match arguments.command {
+        Command::Ls { recursive, verbose, file, path } => {
+            let (file, mut inner) = target::split(&file);
+            if let Some(path) = path {
+                if !inner.ends_with(b"/") {
+                    inner.push(b'/');
+                }
+                let path = path.as_encoded_bytes();
+                inner.extend_from_slice(path.strip_prefix(b"/").unwrap_or(path));
+            }
+            ls::run(&open(&file)?, &inner, ls::Options { recursive, verbose }, &mut screen)
+        }
+        Command::Tree { file } => {
+            let (file, inner) = target::split(&file);
+            tree::run(&open(&file)?, &file.display().to_string(), &inner, &mut screen)
+        }
+        Command::Cat { file, path, select, format } => {
+            cat::run(&open(&file)?, path.as_encoded_bytes(), select.as_deref(), format, &mut screen)
+        }
+        Command::Stat { file } => stat::run(&open(&file)?, &mut screen),
+        Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, screen.out),
+        Command::Version => Ok(writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?),
     }
 }
 
@@ -62,13 +152,13 @@ fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let done = run(arguments.command, &mut out).and_then(|()| Ok(out.flush()?));
+    let done = run(arguments, &mut out).and_then(|()| Ok(out.flush()?));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = out.flush();
-            let _ = writeln!(io::stderr(), "h5: {error}");
+            let _ = writeln!(io::stderr(), "h5: {}", screen::safe(&error.to_string()));
             ExitCode::FAILURE
         }
     }
