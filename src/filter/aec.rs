@@ -13,9 +13,9 @@
 use super::bits::{BitReader, BitWriter};
 use crate::error::{Error, Result};
 
-/// Samples of the largest block.
 /// Most blocks of a reference interval.
 const MAX_INTERVAL: usize = 4096;
+/// Samples of the largest block.
 const MAX_BLOCK: usize = 64;
 /// Blocks of a segment: a run of zero blocks ends with it.
 const SEGMENT: usize = 64;
