@@ -60,8 +60,7 @@ pub struct ChunkInfo {
 
 impl Dataset {
     pub(crate) fn new(object: Object) -> Result<Self> {
-        let header = (*object.header).clone();
-        let core = object.named(DatasetCore::open(&object.store, header, 0))?;
+        let core = object.named(DatasetCore::open(&object.store, &object.header, 0))?;
         Ok(Dataset { object, core: Arc::new(core) })
     }
 

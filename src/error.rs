@@ -179,7 +179,6 @@ pub(crate) trait Context<T> {
     fn in_structure(self, name: &'static str) -> Result<T>;
     fn at(self, address: u64) -> Result<T>;
     fn of_object(self, path: &str) -> Result<T>;
-    fn of_chunk(self, offset: &[u64]) -> Result<T>;
 }
 
 impl<T> Context<T> for Result<T> {
@@ -191,9 +190,6 @@ impl<T> Context<T> for Result<T> {
     }
     fn of_object(self, path: &str) -> Result<T> {
         self.map_err(|e| e.of_object(path))
-    }
-    fn of_chunk(self, offset: &[u64]) -> Result<T> {
-        self.map_err(|e| e.of_chunk(offset))
     }
 }
 

@@ -31,6 +31,7 @@ mod element;
 mod error;
 mod file;
 mod filter;
+#[allow(dead_code, reason = "structures are declared once, for reading and for the writer to come")]
 mod format;
 mod group;
 mod limits;

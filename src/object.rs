@@ -167,9 +167,8 @@ impl Object {
     /// `Corrupt` if the list cannot be read.
     pub fn attribute_names(&self) -> Result<Vec<Name>> {
         let mut names = Vec::new();
-        let listed = attributes::for_each_name(&self.store, &self.header, &mut |name, _| {
+        let listed = attributes::for_each_name(&self.store, &self.header, &mut |name| {
             names.push(Name::from(name));
-            Ok(())
         });
         self.named(listed)?;
         names.sort();

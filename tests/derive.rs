@@ -137,7 +137,7 @@ fn members_follow_each_other_when_a_field_is_not_plain() {
     const { assert!(!Event::POD) };
     let datatype = Event::datatype();
     let sizes = [16, size_of::<Row>(), 2, 16];
-    assert_eq!(datatype.size, sizes.iter().sum());
+    assert_eq!(datatype.size, sizes.iter().sum::<usize>());
     let mut end = 0;
     for (name, size) in ["name", "row", "colour", "unit"].into_iter().zip(sizes) {
         assert_eq!(datatype.member(name).unwrap().offset, end, "{name}");

@@ -43,9 +43,12 @@ pub fn run(file: &File, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+/// An object and its links as JSON.
+type Entry = Result<(Object, Vec<Value>)>;
+
 /// Every object once, depth first, by hard links in the order of their names.
 struct Objects {
-    list: Vec<(String, Result<(Object, Vec<Value>)>)>,
+    list: Vec<(String, Entry)>,
     /// Path by address.
     paths: HashMap<u64, String>,
 }

@@ -13,6 +13,8 @@
 use super::bits::{BitReader, BitWriter};
 use crate::error::{Error, Result};
 
+/// Most blocks of a reference interval.
+const MAX_INTERVAL: usize = 4096;
 /// Samples of the largest block.
 const MAX_BLOCK: usize = 64;
 /// Blocks of a segment: a run of zero blocks ends with it.
@@ -40,7 +42,7 @@ impl Coding {
         if !self.block.is_multiple_of(2) || !(2..=MAX_BLOCK).contains(&self.block) {
             return Err(Error::corrupt(format!("{} pixels per block", self.block)));
         }
-        if self.interval == 0 || !(1..=31).contains(&self.bits) {
+        if self.interval == 0 || self.blocks() > MAX_INTERVAL || !(1..=31).contains(&self.bits) {
             return Err(Error::corrupt(format!(
                 "{} pixels of {} bits per scanline",
                 self.interval, self.bits

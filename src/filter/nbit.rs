@@ -372,7 +372,9 @@ mod tests {
             .collect();
             let (mut stored, mut again) = (Vec::new(), Vec::new());
             if let Err(error) = Nbit.encode(&spec, &CONTEXT, &data, &mut stored) {
-                prop_assert!(matches!(error.kind(), crate::ErrorKind::Unsupported(_)));
+                // Layouts that libhdf5 goes on to misread, into parameters that may mean nothing.
+                use crate::ErrorKind::{Corrupt, Unsupported};
+                prop_assert!(matches!(error.kind(), Unsupported(_) | Corrupt(_)));
                 return Ok(());
             }
             let mut back = vec![0xaa; data.len()];

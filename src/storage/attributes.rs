@@ -111,16 +111,12 @@ pub(crate) fn for_each(
 }
 
 /// Calls `f` with the name of every attribute whose name can be read.
-pub(crate) fn for_each_name(
-    store: &Store,
-    header: &ObjectHeader,
-    f: &mut dyn FnMut(&[u8], Option<u32>) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn for_each_name(store: &Store, header: &ObjectHeader, f: &mut dyn FnMut(&[u8])) -> Result<()> {
     for_each_body(store, header, &mut |body| {
-        if let Ok((body, order)) = body
+        if let Ok((body, _)) = body
             && let Ok(attribute) = AttributeMessage::decode(&body)
         {
-            f(attribute.name, order)?;
+            f(attribute.name);
         }
         Ok(())
     })

@@ -32,7 +32,6 @@ use crate::{
 /// A dataset as its object header describes it.
 #[derive(Debug)]
 pub(crate) struct DatasetCore {
-    pub(crate) header: ObjectHeader,
     pub(crate) datatype: Arc<Datatype>,
     /// Object header of the committed datatype, if it is one.
     pub(crate) committed: Option<u64>,
@@ -53,10 +52,10 @@ pub(crate) fn datatype_of(store: &Store, header: &ObjectHeader) -> Result<(Datat
 }
 
 impl DatasetCore {
-    pub(crate) fn open(store: &Arc<Store>, header: ObjectHeader, depth: u32) -> Result<Self> {
+    pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader, depth: u32) -> Result<Self> {
         let reader = &store.reader;
         let sizes = reader.sizes;
-        let (datatype, committed) = datatype_of(store, &header)?;
+        let (datatype, committed) = datatype_of(store, header)?;
         let dataspace =
             header.content(store, MessageType::Dataspace, |b| Ok(decode_dataspace(b, sizes)?.0))?;
         let mut dataspace =
@@ -119,6 +118,6 @@ impl DatasetCore {
             chunks: OnceLock::new(),
             cache: ChunkCache::new(store.settings.cache_bytes),
         };
-        Ok(DatasetCore { header, datatype, committed, raw })
+        Ok(DatasetCore { datatype, committed, raw })
     }
 }

@@ -60,7 +60,7 @@ fn open(store: &Arc<Store>, file: &Name, dataset: &Name, depth: u32) -> Result<S
     };
     let found = Location::root(&other).resolve(dataset.as_bytes())?;
     let header = ObjectHeader::read(&found.store.reader, found.address)?;
-    let core = DatasetCore::open(&found.store, header, depth + 1)?;
+    let core = DatasetCore::open(&found.store, &header, depth + 1)?;
     Ok(Source { store: found.store, core })
 }
 

@@ -150,6 +150,9 @@ fn regular(bytes: &mut Bytes<'_>, rank: usize, width: u8) -> Result<Selection> {
         let (count, block) = (unlimited(bytes.uint(width)?), unlimited(bytes.uint(width)?));
         dims.push(HyperslabDim { start, stride, count, block });
     }
+    if dims.iter().any(|d| d.count == 0 || d.block == 0) {
+        return Ok(Selection::None);
+    }
     check_regular(&dims).map_err(Error::corrupt)?;
     Ok(Selection::Hyperslab(dims))
 }

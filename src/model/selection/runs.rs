@@ -249,12 +249,6 @@ impl Resolved {
         }
     }
 
-    /// True if it is every element of `dims`, in order.
-    pub(crate) fn is_all(&self, dims: &[u64]) -> bool {
-        matches!(self, Resolved::Grid(axes)
-            if axes.iter().zip(dims).all(|(a, &d)| a.count == 1 && a.start == 0 && a.block == d))
-    }
-
     /// Calls `f` for each run, in the order of the result. Targets are positions in the selection's own C order.
     pub(crate) fn for_each_run(&self, dims: &[u64], f: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
         match self {

@@ -70,7 +70,7 @@ impl BTreeV2 {
         let bytes = reader.bytes(address, self.geometry.node_size() as u64).in_structure(NAME)?;
         let node = BTreeV2Node::decode(&bytes, &self.geometry, level, records).at(address)?;
         if level == 0 {
-            return node.records().try_for_each(|record| f(record));
+            return node.records().try_for_each(&mut *f);
         }
         for (i, record) in node.records().map(Some).chain([None]).enumerate() {
             let child = node.child(i).at(address)?;

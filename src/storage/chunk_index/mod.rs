@@ -31,8 +31,6 @@ pub(crate) struct IndexContext<'a> {
     pub(crate) layout: &'a ChunkedLayout,
     pub(crate) dims: &'a [u64],
     pub(crate) max_dims: &'a [Option<u64>],
-    /// The dataset has filters.
-    pub(crate) filtered: bool,
     pub(crate) chunk_bytes: u64,
 }
 

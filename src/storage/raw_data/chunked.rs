@@ -19,6 +19,7 @@ use crate::{
 
 const MAX_RANK: usize = 32;
 /// Below this many bytes one thread is faster.
+#[cfg(feature = "parallel")]
 const PARALLEL: usize = 128 << 10;
 /// A copy by a positioned read pays from here on.
 const LARGE: usize = 16 << 10;
@@ -178,7 +179,7 @@ impl Reading<'_> {
                 None => work(),
             };
         }
-        let _ = options;
+        let _ = options.threads;
         let mut worker = Worker::default();
         (0..jobs).try_for_each(|job| f(job, &mut worker))
     }
@@ -268,10 +269,10 @@ impl Reading<'_> {
             return Ok(());
         }
         let wanted = self.wanted(region);
-        if !prefers_read || wanted < self.chunk_bytes as u64 / 4 {
-            if let Some(chunk) = reader.slice(entry.address, self.chunk_bytes as u64) {
-                return self.scatter(place, region, chunk);
-            }
+        if (!prefers_read || wanted < self.chunk_bytes as u64 / 4)
+            && let Some(chunk) = reader.slice(entry.address, self.chunk_bytes as u64)
+        {
+            return self.scatter(place, region, chunk);
         }
         let chunk = resized(&mut worker.stored, self.chunk_bytes)?;
         reader.read_into(entry.address, chunk).in_structure("chunk")?;

@@ -129,7 +129,6 @@ impl RawData {
             layout,
             dims: self.dims(),
             max_dims: &self.dataspace.max_dims(),
-            filtered: !self.pipeline.filters.is_empty(),
             chunk_bytes: self.chunk_bytes(store, layout)? as u64,
         };
         let table = Arc::new(ChunkTable::load(&context)?);

@@ -144,7 +144,8 @@ pub(crate) unsafe fn bytes_of_mut<T>(elements: &mut [T]) -> &mut [u8] {
 /// Every bit pattern must be a value of `T`.
 pub(crate) unsafe fn elements_of<T>(bytes: &[u8]) -> Option<&[T]> {
     let size = size_of::<T>();
-    if size == 0 || bytes.len() % size != 0 || bytes.as_ptr() as usize % align_of::<T>() != 0 {
+    let aligned = (bytes.as_ptr() as usize).is_multiple_of(align_of::<T>());
+    if size == 0 || !bytes.len().is_multiple_of(size) || !aligned {
         return None;
     }
     // SAFETY: aligned, whole elements, and any bytes are a value.
