@@ -9,7 +9,7 @@ use crate::{
         link::{Link, Name},
         path::join,
     },
-    object::{NamedDatatype, Object},
+    object::{NamedDatatype, Object, keep_what_was_found},
     storage::links::LinkStorage,
 };
 
@@ -33,17 +33,17 @@ impl Group {
         Ok(Group { object, storage })
     }
 
-    /// Its links, sorted by name. One that cannot be read is an error in its own place, at the end.
+    /// Its links, sorted by name. What cannot be read is an error at the end; it does not hide the others.
     ///
     /// # Errors
-    /// `Corrupt` if the list itself cannot be read.
+    /// `Corrupt` or `Truncated` if nothing of the list can be read.
     pub fn links(&self) -> Result<Vec<Result<Link>>> {
         let mut out = Vec::new();
         let listed = self.storage.for_each(&self.object.store, &self.object.header, &mut |link| {
             out.push(self.object.named(link));
             Ok(())
         });
-        self.object.named(listed)?;
+        keep_what_was_found(self.object.named(listed), &mut out)?;
         let sorted = out.is_sorted_by(|a, b| match (a, b) {
             (Ok(a), Ok(b)) => a.name <= b.name,
             _ => false,

@@ -143,17 +143,17 @@ impl Object {
         self.named(comment)
     }
 
-    /// Its attributes, sorted by name. One that cannot be read is an error in its own place.
+    /// Its attributes, sorted by name. What cannot be read is an error at the end; it does not hide the others.
     ///
     /// # Errors
-    /// `Corrupt` if the list itself cannot be read.
+    /// `Corrupt` or `Truncated` if nothing of the list can be read.
     pub fn attributes(&self) -> Result<Vec<Result<Attribute>>> {
         let mut out = Vec::new();
         let listed = attributes::for_each(&self.store, &self.header, &mut |attribute| {
             out.push(self.named(attribute).map(|data| Attribute::new(self.clone(), data)));
             Ok(())
         });
-        self.named(listed)?;
+        keep_what_was_found(self.named(listed), &mut out)?;
         out.sort_by(|a, b| match (a, b) {
             (Ok(a), Ok(b)) => a.name().cmp(b.name()),
             (a, b) => b.is_ok().cmp(&a.is_ok()),
@@ -217,6 +217,15 @@ impl Deref for NamedDatatype {
     fn deref(&self) -> &Object {
         &self.object
     }
+}
+
+/// An error that ends a list does not hide what was found before it.
+pub(crate) fn keep_what_was_found<T>(listed: Result<()>, found: &mut Vec<Result<T>>) -> Result<()> {
+    match listed {
+        Err(e) if !found.is_empty() => found.push(Err(e)),
+        other => other?,
+    }
+    Ok(())
 }
 
 /// The address of a committed datatype as an object of the same file.

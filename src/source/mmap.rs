@@ -8,7 +8,7 @@ use memmap2::Mmap;
 use super::{ByteSource, file::read_exact_at, past_end};
 use crate::error::Result;
 
-/// A mapped file. Metadata and small pieces are read from the map, large copies by positioned reads, which are faster.
+/// A mapped file. Metadata and small pieces are read from the map, copies are made by positioned reads, which are faster.
 ///
 /// The file must not be made shorter by anyone while it is mapped: the operating system answers an access beyond the
 /// end with a signal. Use [`FileSource`](super::FileSource) for files that others may truncate.
@@ -42,11 +42,6 @@ impl ByteSource for MmapSource {
         if offset.checked_add(buffer.len() as u64).is_none_or(|end| end > len) {
             return Err(past_end(offset, buffer.len(), len));
         }
-        if buffer.len() < LARGE {
-            let start = offset as usize;
-            buffer.copy_from_slice(&self.map[start..start + buffer.len()]);
-            return Ok(());
-        }
         read_exact_at(&self.file, offset, buffer).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => past_end(offset, buffer.len(), len),
             _ => e.into(),
@@ -59,6 +54,3 @@ impl ByteSource for MmapSource {
         true
     }
 }
-
-/// From here on a system call costs less than the page faults of the map.
-const LARGE: usize = 16 << 10;

@@ -1,5 +1,7 @@
 //! Object headers with their continuations.
 
+use std::borrow::Cow;
+
 use super::{
     Store,
     reader::{Reader, Stored},
@@ -8,12 +10,14 @@ use crate::{
     error::{Context, Error, Result},
     format::{
         message::MessageType,
-        object_header::{FAIL_ALWAYS, HeaderPrefix, MAX_PREFIX_LEN, Messages, SHARED, continuation},
+        object_header::{FAIL_ALWAYS, HeaderPrefix, Messages, SHARED, continuation},
         primitive::Bytes,
     },
 };
 
 const NAME: &str = "object header";
+/// Most headers are not longer.
+const USUAL: u64 = 512;
 
 /// An object header: its messages, found but not decoded.
 #[derive(Clone, Debug)]
@@ -62,8 +66,15 @@ impl ObjectHeader {
     }
 
     fn read_blocks(reader: &Reader, address: u64) -> Result<Self> {
-        let prefix = HeaderPrefix::decode(&reader.up_to(address, MAX_PREFIX_LEN as u64)?)?;
-        let first = reader.bytes(address, prefix.total_len())?;
+        let mut first = reader.up_to(address, USUAL)?;
+        let prefix = HeaderPrefix::decode(&first)?;
+        match usize::try_from(prefix.total_len()) {
+            Ok(len) if len <= first.len() => match &mut first {
+                Cow::Borrowed(bytes) => *bytes = &bytes[..len],
+                Cow::Owned(bytes) => bytes.truncate(len),
+            },
+            _ => first = reader.bytes(address, prefix.total_len())?,
+        }
         let range = prefix.chunk0(&first)?;
         let mut header = ObjectHeader {
             address,

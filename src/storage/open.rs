@@ -252,11 +252,12 @@ pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> 
     #[cfg(any(unix, windows))]
     {
         let file = std::fs::File::open(path)?;
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(Error::usage("not a regular file"));
         }
         #[cfg(feature = "mmap")]
-        if mmap && file.metadata()?.len() > 0 {
+        if mmap && metadata.len() > 0 {
             return Ok(Arc::new(crate::source::MmapSource::new(file)?));
         }
         let _ = mmap;

@@ -1,6 +1,12 @@
 //! Bytes at addresses of a file.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use crate::{
     error::{Error, Result},
@@ -18,7 +24,13 @@ pub(crate) struct Reader {
     end: u64,
     pub(crate) sizes: Sizes,
     pub(crate) limits: Arc<Limits>,
+    /// Metadata blocks read so far, up to `FIRST_READS`.
+    reads: Arc<AtomicU32>,
 }
+
+/// As many blocks are read by positioned reads before a map is used: whoever opens a large file for one dataset pays
+/// no page faults, each of which maps and unmaps many pages.
+const FIRST_READS: u32 = 64;
 
 impl Reader {
     /// `end` is the end of the file that its superblock gives, relative to `base`.
@@ -30,7 +42,7 @@ impl Reader {
         limits: Arc<Limits>,
     ) -> Self {
         let end = end.min(source.len().saturating_sub(base));
-        Reader { source, base, end, sizes, limits }
+        Reader { source, base, end, sizes, limits, reads: Arc::default() }
     }
 
     /// The address behind the last byte.
@@ -56,10 +68,18 @@ impl Reader {
         }
     }
 
+    fn is_first(&self) -> bool {
+        self.source.copies_faster()
+            && self.reads.load(Ordering::Relaxed) < FIRST_READS
+            && self.reads.fetch_add(1, Ordering::Relaxed) < FIRST_READS
+    }
+
     /// Exactly `len` bytes, without a copy if the source is addressable.
     pub(crate) fn bytes(&self, address: u64, len: u64) -> Result<Cow<'_, [u8]>> {
         let start = self.check(address, len)?;
-        if let Some(all) = self.source.as_slice() {
+        if !self.is_first()
+            && let Some(all) = self.source.as_slice()
+        {
             let start = start as usize;
             return match all.get(start..start + len as usize) {
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),

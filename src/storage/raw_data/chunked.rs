@@ -262,6 +262,10 @@ impl Reading<'_> {
         }
         let prefers_read = reader.source().copies_faster() && self.chunk_bytes >= LARGE;
         if let Some(target) = self.whole(region) {
+            if !prefers_read && let Some(chunk) = reader.slice(entry.address, self.chunk_bytes as u64) {
+                // SAFETY: the part of the selection in this chunk, see the module.
+                return unsafe { self.out.put(target, chunk) };
+            }
             // SAFETY: the part of the selection in this chunk, see the module.
             let piece = unsafe { self.out.piece(target..target + self.chunk_bytes)? };
             reader.read_into(entry.address, piece).in_structure("chunk")?;
