@@ -1,7 +1,7 @@
 //! `h5 digest`: the canonical JSON `h5canon-1`, a fingerprint of the content that does not depend on how it is stored.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     io::Write,
 };
 
@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::canon::{Canon, memory_size};
 use crate::{
-    Attribute, Dataset, Error, File, FillValue, HyperslabDim, Layout, LinkTarget, Object, ObjectKind, Result,
-    Selection, Values,
+    AllocationTime, Attribute, Dataset, DatatypeClass, Error, File, FillTime, FillValue, HyperslabDim,
+    Layout, LinkTarget, Object, ObjectKind, Result, Selection, Values,
 };
 
 /// Datasets that are larger in memory are sampled at two corners.
@@ -112,6 +112,7 @@ fn describe(path: &str, object: Object, links: Vec<Value>, canon: &Canon<'_>) ->
         Ok(ObjectKind::Group) => {
             out["kind"] = "group".into();
             out["links"] = links.into();
+            out["info"] = group_info(&object);
         }
         Ok(ObjectKind::Datatype) => {
             out["kind"] = "datatype".into();
@@ -129,6 +130,9 @@ fn describe(path: &str, object: Object, links: Vec<Value>, canon: &Canon<'_>) ->
         }
         Err(e) => out["error"] = e.to_string().into(),
     }
+    if let Ok(Some(comment)) = object.comment() {
+        out["info"]["comment"] = comment.into();
+    }
     match object.attributes() {
         Ok(attributes) => {
             let list = attributes.iter().flatten().map(|a| describe_attribute(a, canon));
@@ -137,6 +141,73 @@ fn describe(path: &str, object: Object, links: Vec<Value>, canon: &Canon<'_>) ->
         Err(e) => out["attrs_error"] = e.to_string().into(),
     }
     out
+}
+
+/// Creation order as a number: 1 tracked, 2 indexed.
+fn creation_order((tracked, indexed): (bool, bool)) -> u8 {
+    u8::from(tracked) | u8::from(indexed) << 1
+}
+
+/// What the comparison leaves out, but may be asked for.
+fn group_info(object: &Object) -> Value {
+    let Ok(group) = object.clone().into_group() else { return json!({}) };
+    let mut info = json!({ "storage": group.link_storage() });
+    let orders =
+        [("link_order", group.link_creation_order()), ("attr_order", group.attribute_creation_order())];
+    for (key, order) in orders {
+        if creation_order(order) > 0 {
+            info[key] = creation_order(order).into();
+        }
+    }
+    info
+}
+
+/// Digest of floats of an unusual layout as doubles.
+fn as_f64(dataset: &Dataset) -> Option<String> {
+    let datatype = dataset.datatype();
+    let DatatypeClass::Float(layout) = &datatype.class else { return None };
+    let usual = layout.is_ieee(datatype.size) && datatype.size <= 8;
+    if usual || dataset.is_empty() || dataset.len().ok()?.saturating_mul(datatype.size as u64) > MAX_BYTES {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    for values in blocks(dataset) {
+        for element in values.ok()?.iter() {
+            hash.update(element.float()?.to_le_bytes());
+        }
+    }
+    Some(hex(hash))
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn dataset_info(dataset: &Dataset) -> Value {
+    let mut info = json!({
+        "alloc_time": match dataset.fill().allocation {
+            AllocationTime::Early => "early",
+            AllocationTime::Late => "late",
+            AllocationTime::Incremental => "incr",
+        },
+        "fill_time": match dataset.fill().time {
+            FillTime::OnAllocation => "alloc",
+            FillTime::Never => "never",
+            FillTime::IfSet => "ifset",
+        },
+    });
+    if let Some(index) = dataset.chunk_index() {
+        info["chunk_index"] = index.name().into();
+        if let Ok(chunks) = dataset.chunks() {
+            let masks: BTreeSet<u32> = chunks.iter().take(500).map(|c| c.filter_mask).collect();
+            info["num_chunks"] = chunks.len().into();
+            info["filter_masks"] = masks.into_iter().collect::<Vec<_>>().into();
+        }
+    }
+    if let Some(digest) = as_f64(dataset) {
+        info["as_f64_sha256"] = digest.into();
+    }
+    info
 }
 
 fn put_error(out: &mut Value, error: &Error) {
@@ -175,6 +246,7 @@ fn describe_dataset(dataset: &Dataset, canon: &Canon<'_>, out: &mut Value) {
     if let Some(address) = dataset.named_datatype_address() {
         out["type_path"] = canon.path(address).into();
     }
+    out["info"] = dataset_info(dataset);
     let is_null = dataset.dataspace().is_null();
     out["shape"] = if is_null { Value::Null } else { dataset.shape().into() };
     out["maxshape"] = if is_null { Value::Null } else { dataset.max_shape().into() };
@@ -271,6 +343,5 @@ fn digest_of(blocks: impl IntoIterator<Item = Result<Values>>, canon: &Canon<'_>
             total += bytes.len() as u64;
         })?;
     }
-    let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok(json!({ "sha256": hex, "nbytes": total }))
+    Ok(json!({ "sha256": hex(hash), "nbytes": total }))
 }

@@ -24,7 +24,7 @@ use crate::{
     },
     model::{
         datatype::Datatype,
-        fill::{Fill, FillValue},
+        fill::{AllocationTime, Fill, FillTime, FillValue},
         layout::Layout,
     },
 };
@@ -51,6 +51,16 @@ pub(crate) fn datatype_of(store: &Store, header: &ObjectHeader) -> Result<(Datat
     Ok((datatype, committed))
 }
 
+/// What holds for files from before fill values had a message of their own.
+fn before_fill_values(layout: &Layout) -> Fill {
+    let allocation = match layout {
+        Layout::Compact(_) => AllocationTime::Early,
+        Layout::Contiguous { .. } => AllocationTime::Late,
+        Layout::Chunked(_) | Layout::Virtual { .. } => AllocationTime::Incremental,
+    };
+    Fill { allocation, time: FillTime::IfSet, value: FillValue::Undefined }
+}
+
 impl DatasetCore {
     pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader, depth: u32) -> Result<Self> {
         let reader = &store.reader;
@@ -70,8 +80,7 @@ impl DatasetCore {
         if fill.is_none() {
             fill = header.content(store, MessageType::FillOld, FillMessage::decode_old)?;
         }
-        // Files from before fill values had a message of their own.
-        let fill = fill.map_or_else(|| Fill { value: FillValue::Undefined, ..Fill::default() }, |f| f.fill);
+        let fill = fill.map_or_else(|| before_fill_values(&layout), |f| f.fill);
         if let FillValue::User(value) = &fill.value
             && value.len() != datatype.size
         {
