@@ -228,7 +228,7 @@ fn stat_counts() {
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
     assert_eq!(number("size"), fs::metadata(BASIC).unwrap().len());
-    assert_eq!(number("datasets"), 23);
+    assert_eq!(number("datasets"), 24);
     assert_eq!(number("groups"), 9);
     assert_eq!(number("committed datatypes"), 1);
     assert_eq!(number("attributes"), 5);

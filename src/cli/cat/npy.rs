@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{Source, render::complex_part};
 use crate::{
-    ByteOrder, Datatype, DatatypeClass, Result,
+    ByteOrder, Datatype, DatatypeClass, Name, Result,
     cli::target::unsupported,
     model::datatype::{FloatType, Member, Normalization},
 };
@@ -95,7 +95,10 @@ fn descr(datatype: &Datatype) -> Result<String> {
         DatatypeClass::Enum { .. } if datatype.is_bool() => "'|b1'".to_owned(),
         DatatypeClass::Enum { base, .. } => descr(base)?,
         DatatypeClass::FixedString { .. } => format!("'|S{size}'"),
-        DatatypeClass::Opaque { .. } => format!("'|V{size}'"),
+        DatatypeClass::Opaque { tag } => match time_of(tag, size) {
+            Some(time) => format!("'{time}'"),
+            None => format!("'|V{size}'"),
+        },
         DatatypeClass::Compound(members) => structure(members, size)?,
         DatatypeClass::Integer(_) | DatatypeClass::Bitfield(_) | DatatypeClass::Time { .. } => {
             return Err(no("size or precision"));
@@ -139,6 +142,14 @@ fn structure(members: &[Member], size: usize) -> Result<String> {
     }
     pad(&mut fields, end, size);
     Ok(format!("[{}]", fields.join(", ")))
+}
+
+/// The type of numpy for dates and durations that h5py stores as opaque elements, such as `<M8[ns]`.
+fn time_of(tag: &Name, size: usize) -> Option<&str> {
+    let name = tag.to_str()?.strip_prefix("NUMPY:")?;
+    let unit = name.get(4..)?.strip_suffix(']')?;
+    let is_time = matches!(name.get(..4)?, "<M8[" | ">M8[" | "<m8[" | ">m8[");
+    (is_time && size == 8 && unit.chars().all(|c| c.is_ascii_alphanumeric())).then_some(name)
 }
 
 /// A string as a literal of Python.
@@ -200,6 +211,14 @@ mod tests {
             );
             assert_eq!(start + len, out.len());
             assert_eq!(out.last(), Some(&b'\n'));
+        }
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(time_of(&"NUMPY:<M8[ns]".into(), 8), Some("<M8[ns]"));
+        for tag in ["NUMPY:<M8[ns", "NUMPY:<M8[', x]", "<M8[s]", "NUMPY:|V8", "NUMPY:"] {
+            assert_eq!(time_of(&tag.into(), 8), None);
         }
     }
 

@@ -92,7 +92,10 @@ proptest! {
     fn survives(selection in selection(), cut in any::<prop::sample::Index>()) {
         let bytes = encode_selection(&selection, SelectionStyle::V112).unwrap();
         let (again, used) = decode_selection(&bytes).unwrap();
-        prop_assert_eq!(&again, &selection);
+        // However it selects nothing, it reads as `None`.
+        let nothing = matches!(&selection, Selection::Hyperslab(dims)
+            if dims.iter().any(|d| d.count == 0 || d.block == 0));
+        prop_assert_eq!(&again, if nothing { &Selection::None } else { &selection });
         prop_assert_eq!(used, bytes.len());
         prop_assert!(decode_selection(&bytes[..cut.index(bytes.len())]).is_err());
         for style in [SelectionStyle::V18, SelectionStyle::V110] {
