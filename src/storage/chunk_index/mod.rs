@@ -56,7 +56,13 @@ enum Lookup {
     /// Sorted by the chunk's C-order number.
     Sparse { numbers: Vec<u64>, entries: Vec<ChunkEntry> },
     /// One after the other over the largest extent.
-    Implicit { address: u64, chunk_bytes: u64, max_grid: Vec<u64> },
+    Implicit {
+        address: u64,
+        chunk_bytes: u64,
+        max_grid: Vec<u64>,
+        /// Chunks for which there is room between the address and the end of the file.
+        stored: u64,
+    },
 }
 
 const NONE: ChunkEntry = ChunkEntry { address: u64::MAX, size: 0, mask: u32::MAX };
@@ -77,10 +83,10 @@ impl ChunkTable {
                 let max_grid = context.max_grid().into_iter().collect::<Option<Vec<u64>>>();
                 let max_grid = max_grid
                     .ok_or_else(|| Error::corrupt("implicit chunk index with an unlimited dimension"))?;
-                return Ok(ChunkTable {
-                    grid: builder.grid,
-                    lookup: Lookup::Implicit { address, chunk_bytes: context.chunk_bytes, max_grid },
-                });
+                let chunk_bytes = context.chunk_bytes;
+                let stored = context.reader.end().saturating_sub(address) / chunk_bytes.max(1);
+                let lookup = Lookup::Implicit { address, chunk_bytes, max_grid, stored };
+                return Ok(ChunkTable { grid: builder.grid, lookup });
             }
             ChunkIndexType::FixedArray { page_bits } => {
                 fixed_array::load(context, address, page_bits, &mut builder)?;
@@ -107,7 +113,7 @@ impl ChunkTable {
                 let at = numbers.binary_search(&self.number(chunk)).ok()?;
                 entries.get(at).copied()
             }
-            Lookup::Implicit { address, chunk_bytes, max_grid } => {
+            Lookup::Implicit { address, chunk_bytes, max_grid, .. } => {
                 let number = chunk
                     .iter()
                     .zip(max_grid)
@@ -134,8 +140,9 @@ impl ChunkTable {
                     f(&point, entry)?;
                 }
             }
-            Lookup::Implicit { .. } => {
-                for number in 0..element_count(&self.grid)? {
+            Lookup::Implicit { stored, .. } => {
+                // A chunk's number within the extent is never above that within the largest extent.
+                for number in 0..element_count(&self.grid)?.min(*stored) {
                     coordinates(number, &self.grid, &mut point);
                     if let Some(entry) = self.get(&point) {
                         f(&point, entry)?;
