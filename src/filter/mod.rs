@@ -6,6 +6,8 @@ use crate::error::Result;
 
 mod aec;
 mod bits;
+#[cfg(any(feature = "filter-bitshuffle", feature = "filter-blosc", feature = "filter-blosc2"))]
+mod bitshuffle_kernel;
 mod deflate;
 mod fletcher32;
 #[doc(hidden)]
@@ -24,6 +26,8 @@ pub use registry::{filter_name, lookup, register};
 /// The functions that do the work, for benches.
 #[doc(hidden)]
 pub mod kernels {
+    #[cfg(any(feature = "filter-bitshuffle", feature = "filter-blosc", feature = "filter-blosc2"))]
+    pub use super::bitshuffle_kernel::{bitshuffle, bitunshuffle};
     pub use super::deflate::inflate;
     pub use super::fletcher32::checksum as fletcher32;
     pub use super::lzf::{compress as lzf_compress, decompress as lzf_decompress};
