@@ -8,6 +8,10 @@ mod aec;
 mod bits;
 #[cfg(any(feature = "filter-bitshuffle", feature = "filter-blosc", feature = "filter-blosc2"))]
 mod bitshuffle_kernel;
+#[cfg(feature = "filter-blosc")]
+mod blosc;
+#[cfg(feature = "filter-blosc2")]
+mod blosc2;
 mod deflate;
 mod fletcher32;
 #[doc(hidden)]

@@ -89,6 +89,10 @@ fn built_in(id: u16) -> Option<&'static dyn Filter> {
         5 => &nbit::Nbit,
         6 => &scaleoffset::ScaleOffset,
         32000 => &lzf::Lzf,
+        #[cfg(feature = "filter-blosc")]
+        32001 => &super::blosc::Blosc,
+        #[cfg(feature = "filter-blosc2")]
+        32026 => &super::blosc2::Blosc2,
         _ => return None,
     })
 }
