@@ -3,6 +3,7 @@
 use super::blosclz;
 use crate::error::{Error, Result};
 use crate::filter::deflate::inflate;
+use crate::filter::{lz4, zstd};
 
 /// What compressed the streams of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +47,14 @@ impl Codec {
     /// Decodes a stream, which must fill `output`.
     pub fn decompress(self, input: &[u8], output: &mut [u8]) -> Result<()> {
         let len = match self {
-            Self::BloscLz => blosclz::decompress(input, output),
-            Self::Lz4 => lz4_flex::block::decompress_into(input, output)
-                .map_err(|error| Error::corrupt(format!("LZ4 block: {error}"))),
+            Self::BloscLz => blosclz::decompress(input, output)?,
+            Self::Lz4 => return lz4::decompress(input, output),
             Self::Snappy => snap::raw::Decoder::new()
                 .decompress(input, output)
-                .map_err(|error| Error::corrupt(format!("Snappy: {error}"))),
-            Self::Zlib => inflate(input, output),
-            Self::Zstd => unzstd(input, output),
-        }?;
+                .map_err(|error| Error::corrupt(format!("Snappy: {error}")))?,
+            Self::Zlib => inflate(input, output)?,
+            Self::Zstd => zstd::decompress(input, output)?,
+        };
         if len != output.len() {
             return Err(Error::corrupt(format!("stream gives {len} bytes, should give {}", output.len())));
         }
@@ -66,12 +66,7 @@ impl Codec {
         output.clear();
         match self {
             Self::BloscLz => blosclz::compress(input, output),
-            Self::Lz4 => {
-                output.resize(lz4_flex::block::get_maximum_output_size(input.len()), 0);
-                let len = lz4_flex::block::compress_into(input, output)
-                    .map_err(|error| Error::usage(format!("LZ4: {error}")))?;
-                output.truncate(len);
-            }
+            Self::Lz4 => lz4::compress(input, output),
             Self::Snappy => {
                 output.resize(snap::raw::max_compress_len(input.len()), 0);
                 let len = snap::raw::Encoder::new()
@@ -87,19 +82,9 @@ impl Codec {
                 encoder.write_all(input).map_err(fail)?;
                 *output = encoder.finish().map_err(fail)?;
             }
-            Self::Zstd => zstd(input, level, output)?,
+            // The levels of Zstandard go further.
+            Self::Zstd => zstd::compress(input, (2 * level).saturating_sub(1) as i32, output),
         }
         Ok(())
     }
-}
-
-fn unzstd(input: &[u8], output: &mut [u8]) -> Result<usize> {
-    ruzstd::decoding::FrameDecoder::new()
-        .decode_all(input, output)
-        .map_err(|error| Error::corrupt(format!("Zstandard: {error}")))
-}
-
-fn zstd(input: &[u8], _level: u32, output: &mut Vec<u8>) -> Result<()> {
-    *output = ruzstd::encoding::compress_to_vec(input, ruzstd::encoding::CompressionLevel::Fastest);
-    Ok(())
 }
