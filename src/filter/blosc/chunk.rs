@@ -183,10 +183,11 @@ impl<'a> Chunk<'a> {
         }
         let count = len.div_ceil(chunk.block_len);
         let starts = bytes[header..].as_chunks().0.get(..count);
-        let may_split = version > VERSION_1
-            || type_size <= MAX_STREAMS && chunk.block_len / type_size >= MIN_STREAM;
+        let may_split =
+            version > VERSION_1 || type_size <= MAX_STREAMS && chunk.block_len / type_size >= MIN_STREAM;
         chunk.content = Content::Blocks(Blocks {
-            starts: starts.ok_or_else(|| Error::corrupt(format!("Blosc chunk too short for {count} blocks")))?,
+            starts: starts
+                .ok_or_else(|| Error::corrupt(format!("Blosc chunk too short for {count} blocks")))?,
             codec: codec_of(codec)?,
             streams: if flags & flags::NOT_SPLIT == 0 && may_split { type_size } else { 1 },
         });
@@ -317,7 +318,9 @@ impl<'a> Chunk<'a> {
                     let (&token, rest) = input.split_first().ok_or_else(early)?;
                     *input = rest;
                     if token & 1 == 0 || size < -255 {
-                        return Err(Error::corrupt(format!("stream of Blosc with size {size}, token {token}")));
+                        return Err(Error::corrupt(format!(
+                            "stream of Blosc with size {size}, token {token}"
+                        )));
                     }
                     stream.fill(size.unsigned_abs() as u8);
                 }

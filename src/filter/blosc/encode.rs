@@ -73,13 +73,7 @@ impl Plan {
         }
     }
 
-    fn put_blocks(
-        &self,
-        streams: usize,
-        block_len: usize,
-        input: &[u8],
-        output: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn put_blocks(&self, streams: usize, block_len: usize, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
         let size = usize::from(self.type_size);
         let starts = output.len();
         output.resize(starts + 4 * input.len().div_ceil(block_len), 0);

@@ -67,7 +67,11 @@ impl<'a> Chunks<'a> {
         let mut offsets = Vec::new();
         if let Some(chunk) = frame.offsets()? {
             if chunk.len / 8 > MAX_CHUNKS {
-                return Err(Error::limit("chunks of a Blosc2 frame", chunk.len as u64 / 8, MAX_CHUNKS as u64));
+                return Err(Error::limit(
+                    "chunks of a Blosc2 frame",
+                    chunk.len as u64 / 8,
+                    MAX_CHUNKS as u64,
+                ));
             }
             offsets.resize(chunk.len, 0);
             chunk.decode(&mut offsets, work)?;
@@ -103,7 +107,11 @@ fn decode_in_order(chunks: &mut Chunks<'_>, output: &mut [u8], work: &mut Work) 
         let len = if usual == 0 { rest.len() } else { usual.min(rest.len()) };
         let chunk = chunks.next(len, len)?;
         if chunk.len == 0 || chunk.len > rest.len() {
-            return Err(Error::corrupt(format!("chunk of {} bytes where {} are left", chunk.len, rest.len())));
+            return Err(Error::corrupt(format!(
+                "chunk of {} bytes where {} are left",
+                chunk.len,
+                rest.len()
+            )));
         }
         let (part, after) = rest.split_at_mut(chunk.len);
         chunk.decode(part, work)?;
