@@ -90,23 +90,35 @@ fn stage_elements(element_size: usize) -> usize {
 /// Eight rows, a register each.
 type Rows = [[u64; WIDE / 8]; 8];
 
-/// Transposes the 8x8 bits of each column: rows are exchanged with the bits of bytes. Its own inverse.
+/// Exchanges, between the rows whose numbers differ in `distance`, the bits outside `mask` of the first with those
+/// within it of the second. All are done alike, so that compilers put it into vector instructions.
 #[inline(always)]
-fn transpose(rows: &mut Rows) {
-    for (distance, mask) in [(1, 0x55 * EACH), (2, 0x33 * EACH), (4, 0x0f * EACH)] {
-        for low in (0..8).filter(|row| row & distance == 0) {
-            for word in 0..WIDE / 8 {
-                let (a, b) = (rows[low][word], rows[low + distance][word]);
-                let exchanged = (a >> distance ^ b) & mask;
-                rows[low][word] = a ^ exchanged << distance;
-                rows[low + distance][word] = b ^ exchanged;
-            }
+fn exchange(rows: &mut Rows, distance: usize, shift: usize, mask: u64) {
+    for low in (0..8).filter(|row| row & distance == 0) {
+        for word in 0..WIDE / 8 {
+            let (a, b) = (rows[low][word], rows[low + distance][word]);
+            let exchanged = (a >> shift ^ b) & mask;
+            rows[low][word] = a ^ exchanged << shift;
+            rows[low + distance][word] = b ^ exchanged;
         }
     }
 }
 
-/// A one in each byte of a word.
-const EACH: u64 = 0x0101_0101_0101_0101;
+/// Transposes the 8x8 bits of each column: the rows take the place of the bits of its bytes. Its own inverse.
+#[inline(always)]
+fn transpose_bits(rows: &mut Rows) {
+    exchange(rows, 1, 1, 0x5555_5555_5555_5555);
+    exchange(rows, 2, 2, 0x3333_3333_3333_3333);
+    exchange(rows, 4, 4, 0x0f0f_0f0f_0f0f_0f0f);
+}
+
+/// Transposes the 8x8 bytes of each word: the rows take the place of its bytes. Its own inverse.
+#[inline(always)]
+fn transpose_bytes(rows: &mut Rows) {
+    exchange(rows, 1, 8, 0x00ff_00ff_00ff_00ff);
+    exchange(rows, 2, 16, 0x0000_ffff_0000_ffff);
+    exchange(rows, 4, 32, 0x0000_0000_ffff_ffff);
+}
 
 /// Makes the bytes of a plane from the columns of its eight rows from `start` on.
 fn rows_to_plane(rows: &[u8], width: usize, start: usize, plane: &mut [u8]) {
@@ -149,36 +161,6 @@ fn plane_to_rows(plane: &[u8], rows: &mut [u8], width: usize, start: usize) {
     }
 }
 
-/// Joins narrow numbers in pairs: compilers turn this loop into interleaving instructions.
-macro_rules! join {
-    ($name:ident, $narrow:ty, $wide:ty) => {
-        #[inline(always)]
-        fn $name(low: [$narrow; WIDE], high: [$narrow; WIDE]) -> [$wide; WIDE] {
-            let mut joined = [0; WIDE];
-            for ((to, low), high) in joined.iter_mut().zip(low).zip(high) {
-                *to = <$wide>::from(low) | <$wide>::from(high) << <$narrow>::BITS;
-            }
-            joined
-        }
-    };
-}
-join!(join_8, u8, u16);
-join!(join_16, u16, u32);
-join!(join_32, u32, u64);
-
-/// Splits wide numbers into their halves.
-macro_rules! split {
-    ($name:ident, $wide:ty, $narrow:ty) => {
-        #[inline(always)]
-        fn $name(joined: [$wide; WIDE]) -> ([$narrow; WIDE], [$narrow; WIDE]) {
-            (joined.map(|wide| wide as $narrow), joined.map(|wide| (wide >> <$narrow>::BITS) as $narrow))
-        }
-    };
-}
-split!(split_8, u16, u8);
-split!(split_16, u32, u16);
-split!(split_32, u64, u32);
-
 fn words(row: &[u8; WIDE]) -> [u64; WIDE / 8] {
     let (words, _) = row.as_chunks::<8>();
     std::array::from_fn(|at| u64::from_le_bytes(words[at]))
@@ -192,16 +174,28 @@ fn bytes(row: [u64; WIDE / 8]) -> [u8; WIDE] {
     bytes
 }
 
+/// Whether no bit is set: often so in the high bytes of counts, whose transpose can be left out.
+#[inline(always)]
+fn is_zero(rows: &Rows) -> bool {
+    let any = rows.iter().fold([0; WIDE / 8], |any, row| std::array::from_fn(|at| any[at] | row[at]));
+    any == [0; WIDE / 8]
+}
+
 /// The bytes of eight times [`WIDE`] elements from their eight rows of bits.
 #[inline(always)]
 fn gather(rows: [&[u8; WIDE]; 8], block: &mut [u8; 8 * WIDE]) {
     let mut rows = rows.map(words);
-    transpose(&mut rows);
-    let [a, b, c, d, e, f, g, h] = rows.map(bytes);
-    let low = join_16(join_8(a, b), join_8(c, d));
-    let high = join_16(join_8(e, f), join_8(g, h));
-    for (to, value) in block.as_chunks_mut().0.iter_mut().zip(join_32(low, high)) {
-        *to = value.to_le_bytes();
+    if is_zero(&rows) {
+        block.fill(0);
+        return;
+    }
+    transpose_bits(&mut rows);
+    transpose_bytes(&mut rows);
+    let (elements, _) = block.as_chunks_mut::<8>();
+    for word in 0..WIDE / 8 {
+        for row in 0..8 {
+            elements[8 * word + row] = rows[row][word].to_le_bytes();
+        }
     }
 }
 
@@ -209,12 +203,13 @@ fn gather(rows: [&[u8; WIDE]; 8], block: &mut [u8; 8 * WIDE]) {
 #[inline(always)]
 fn scatter(block: &[u8; 8 * WIDE]) -> [[u8; WIDE]; 8] {
     let (elements, _) = block.as_chunks::<8>();
-    let (low, high) = split_32(std::array::from_fn(|at| u64::from_le_bytes(elements[at])));
-    let ((ab, cd), (ef, gh)) = (split_16(low), split_16(high));
-    let ((a, b), (c, d)) = (split_8(ab), split_8(cd));
-    let ((e, f), (g, h)) = (split_8(ef), split_8(gh));
-    let mut rows = [a, b, c, d, e, f, g, h].map(|row| words(&row));
-    transpose(&mut rows);
+    let element = |word: usize, row: usize| u64::from_le_bytes(elements[8 * word + row]);
+    let mut rows: Rows = std::array::from_fn(|row| std::array::from_fn(|word| element(word, row)));
+    if is_zero(&rows) {
+        return [[0; WIDE]; 8];
+    }
+    transpose_bytes(&mut rows);
+    transpose_bits(&mut rows);
     rows.map(bytes)
 }
 
