@@ -33,6 +33,16 @@ FILTERS = [
     ("zstd u32", "u32", hdf5plugin.Zstd()),
     ("zstd f32", "f32", hdf5plugin.Zstd()),
     ("zstd shuffle f32", "f32", {**hdf5plugin.Zstd(), "shuffle": True}),
+    ("blosc-lz4 u16", "u16", hdf5plugin.Blosc(cname="lz4")),
+    ("blosc-lz4 u32", "u32", hdf5plugin.Blosc(cname="lz4")),
+    ("blosc-lz4 bits u32", "u32", hdf5plugin.Blosc(cname="lz4", shuffle=2)),
+    ("blosc-zstd u16", "u16", hdf5plugin.Blosc(cname="zstd")),
+    ("blosc-zstd u32", "u32", hdf5plugin.Blosc(cname="zstd")),
+    ("blosc-zstd bits u32", "u32", hdf5plugin.Blosc(cname="zstd", shuffle=2)),
+    ("blosc-zstd f32", "f32", hdf5plugin.Blosc(cname="zstd")),
+    ("blosc u32", "u32", hdf5plugin.Blosc(cname="blosclz")),
+    ("blosc2-lz4 u32", "u32", hdf5plugin.Blosc2(cname="lz4")),
+    ("blosc2-zstd u32", "u32", hdf5plugin.Blosc2(cname="zstd")),
     ("bzip2 u16", "u16", hdf5plugin.BZip2()),
 ]
 
