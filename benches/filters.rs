@@ -79,6 +79,14 @@ fn codecs(c: &mut Criterion) {
         ("szip NN u16", spec(4, &[32 | 8 | 128, 16, 16, 1024]), 2, &words),
         ("nbit 12 of u16", spec(5, &[8, 0, (LEN / 2) as u32, 1, 2, 0, 12, 0]), 2, &words),
         ("nbit compound", spec(5, &nbit_compound), 8, &counts),
+        #[cfg(feature = "filter-blosc")]
+        ("blosc lz4 i32", spec(32001, &[2, 2, 4, LEN as u32, 5, 1, 1]), 4, &counts),
+        #[cfg(feature = "filter-blosc")]
+        ("blosc lz4 bits i32", spec(32001, &[2, 2, 4, LEN as u32, 5, 2, 1]), 4, &counts),
+        #[cfg(feature = "filter-blosc")]
+        ("blosc zstd i32", spec(32001, &[2, 2, 4, LEN as u32, 5, 1, 5]), 4, &counts),
+        #[cfg(feature = "filter-blosc")]
+        ("blosc blosclz f64", spec(32001, &[2, 2, 8, LEN as u32, 5, 1, 0]), 8, &field),
         ("scaleoffset i32", spec(6, &scaleoffset(2, 0, 0, 4)), 4, &counts),
         ("scaleoffset f64", spec(6, &scaleoffset(0, 2, 1, 8)), 8, &field),
     ];

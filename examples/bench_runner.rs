@@ -54,6 +54,16 @@ impl Words for i32 {
         sum(values.chunks(2).map(|v| halves(v[0] as u32, v.get(1).map_or(0, |v| *v as u32))))
     }
 }
+impl Words for u32 {
+    fn words(values: &[Self]) -> u64 {
+        sum(values.chunks(2).map(|v| halves(v[0], v.get(1).copied().unwrap_or(0))))
+    }
+}
+impl Words for u16 {
+    fn words(values: &[Self]) -> u64 {
+        sum(values.chunks(4).map(|v| v.iter().rev().fold(0, |word, &v| word << 16 | u64::from(v))))
+    }
+}
 impl Words for Row {
     fn words(values: &[Self]) -> u64 {
         let row = |r: &Row| {
@@ -200,6 +210,8 @@ fn run(request: &[&str]) -> Option<Answer> {
         ["f64", path, name] => whole::<f64>(path, name),
         ["f32", path, name] => whole::<f32>(path, name),
         ["i32", path, name] => whole::<i32>(path, name),
+        ["u16", path, name] => whole::<u16>(path, name),
+        ["u32", path, name] => whole::<u32>(path, name),
         ["row", path, name] => whole::<Row>(path, name),
         ["f64p", path, name, count] => into_buffer(path, name, count),
         ["win", path, name, corners] => windows(path, name, corners),

@@ -38,7 +38,7 @@ def target_dir():
 
 
 def build_runner():
-    command = ["cargo", "build", "--release", "--locked", "--example", "bench_runner"]
+    command = ["cargo", "build", "--release", "--locked", "--features", "filters", "--example", "bench_runner"]
     subprocess.run(command, cwd=ROOT, check=True)
     return str(target_dir() / "release" / "examples" / "bench_runner")
 

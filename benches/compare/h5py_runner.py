@@ -7,6 +7,11 @@ import time
 import h5py
 import numpy as np
 
+try:
+    import hdf5plugin  # noqa: F401  (its filters become known)
+except ImportError:
+    pass
+
 MASK = (1 << 64) - 1
 
 
@@ -102,6 +107,8 @@ WORKLOADS = {
     "f64": read_array,
     "f32": read_array,
     "i32": read_array,
+    "u16": read_array,
+    "u32": read_array,
     "row": read_array,
     "f64p": read_into,
     "win": read_windows,

@@ -5,11 +5,25 @@ use std::ops::Range;
 use crate::error::Result;
 
 mod aec;
+#[cfg(feature = "filter-bitgroom")]
+mod bitgroom;
 mod bits;
+#[cfg(feature = "filter-bitshuffle")]
+mod bitshuffle;
+#[cfg(any(feature = "filter-bitshuffle", feature = "filter-blosc", feature = "filter-blosc2"))]
+mod bitshuffle_kernel;
+#[cfg(feature = "filter-blosc")]
+mod blosc;
+#[cfg(feature = "filter-blosc2")]
+mod blosc2;
+#[cfg(feature = "filter-bzip2")]
+mod bzip2;
 mod deflate;
 mod fletcher32;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "filter-lz4")]
+mod lz4;
 mod lzf;
 mod nbit;
 mod pipeline;
@@ -17,6 +31,8 @@ mod registry;
 mod scaleoffset;
 mod shuffle;
 mod szip;
+#[cfg(feature = "filter-zstd")]
+mod zstd;
 
 pub use pipeline::{FilterPipeline, Scratch};
 pub use registry::{filter_name, lookup, register};
@@ -24,6 +40,8 @@ pub use registry::{filter_name, lookup, register};
 /// The functions that do the work, for benches.
 #[doc(hidden)]
 pub mod kernels {
+    #[cfg(any(feature = "filter-bitshuffle", feature = "filter-blosc", feature = "filter-blosc2"))]
+    pub use super::bitshuffle_kernel::{bitshuffle, bitunshuffle};
     pub use super::deflate::inflate;
     pub use super::fletcher32::checksum as fletcher32;
     pub use super::lzf::{compress as lzf_compress, decompress as lzf_decompress};

@@ -4,6 +4,20 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock};
 
+#[cfg(feature = "filter-bitgroom")]
+use super::bitgroom;
+#[cfg(feature = "filter-bitshuffle")]
+use super::bitshuffle;
+#[cfg(feature = "filter-blosc")]
+use super::blosc;
+#[cfg(feature = "filter-blosc2")]
+use super::blosc2;
+#[cfg(feature = "filter-bzip2")]
+use super::bzip2;
+#[cfg(feature = "filter-lz4")]
+use super::lz4;
+#[cfg(feature = "filter-zstd")]
+use super::zstd;
 use super::{Filter, deflate, fletcher32, lzf, nbit, scaleoffset, shuffle, szip};
 
 /// Names of <https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md>, sorted by
@@ -88,7 +102,23 @@ fn built_in(id: u16) -> Option<&'static dyn Filter> {
         4 => &szip::Szip,
         5 => &nbit::Nbit,
         6 => &scaleoffset::ScaleOffset,
+        #[cfg(feature = "filter-bzip2")]
+        307 => &bzip2::Bzip2,
         32000 => &lzf::Lzf,
+        #[cfg(feature = "filter-blosc")]
+        32001 => &blosc::Blosc,
+        #[cfg(feature = "filter-lz4")]
+        32004 => &lz4::Lz4,
+        #[cfg(feature = "filter-bitshuffle")]
+        32008 => &bitshuffle::Bitshuffle,
+        #[cfg(feature = "filter-zstd")]
+        32015 => &zstd::Zstd,
+        #[cfg(feature = "filter-bitgroom")]
+        32022 => &bitgroom::Quantiser("bitgroom"),
+        #[cfg(feature = "filter-bitgroom")]
+        32023 => &bitgroom::Quantiser("granular bitround"),
+        #[cfg(feature = "filter-blosc2")]
+        32026 => &blosc2::Blosc2,
         _ => return None,
     })
 }
