@@ -1,4 +1,4 @@
-//! Chunks that libhdf5 wrote (`testdata/filters/make_filters.py`): decoded as it decodes them.
+//! Chunks that libhdf5 wrote (`testdata/filters/make_*.py`): decoded as it decodes them.
 
 use super::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
 
@@ -28,9 +28,18 @@ impl Bytes {
     }
 }
 
+/// What libhdf5's own filters wrote, and those of plugins that are built in.
 fn cases() -> Vec<Case> {
-    let mut bytes =
-        Bytes(include_bytes!("../../testdata/filters/filters.bin").strip_prefix(b"H5FT").unwrap());
+    let files = [
+        &include_bytes!("../../testdata/filters/filters.bin")[..],
+        #[cfg(all(feature = "filter-bitshuffle", feature = "filter-bzip2"))]
+        include_bytes!("../../testdata/filters/codecs.bin"),
+    ];
+    files.into_iter().flat_map(cases_of).collect()
+}
+
+fn cases_of(file: &'static [u8]) -> Vec<Case> {
+    let mut bytes = Bytes(file.strip_prefix(b"H5FT").unwrap());
     let mut cases = Vec::new();
     while !bytes.0.is_empty() {
         let name = String::from_utf8(bytes.bytes()).unwrap();
