@@ -233,16 +233,16 @@ pub fn messages(data: &[u8]) {
 /// left out; element size; chunk size (three bytes); the stored bytes.
 pub fn filters(data: &[u8]) {
     use h5::internals::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
-    const FILTERS: [u16; 9] = [1, 2, 3, 32000, 4, 5, 6, 32001, 32026];
-    /// Those of `FILTERS` that come first and give back what they were given.
-    const LOSSLESS: usize = 4;
+    const FILTERS: [u16; 15] = [1, 2, 3, 32000, 4, 5, 6, 307, 32004, 32008, 32015, 32022, 32023, 32001, 32026];
+    /// Those of `FILTERS` that give back what they were given.
+    const LOSSLESS: [u16; 8] = [1, 2, 3, 32000, 307, 32004, 32008, 32015];
 
     let mut input = Input(data);
     let mut pipeline = FilterPipeline::default();
     let mut lossless = true;
     for _ in 0..input.byte() % 4 {
         let index = usize::from(input.byte()) % FILTERS.len();
-        lossless &= index < LOSSLESS;
+        lossless &= LOSSLESS.contains(&FILTERS[index]);
         let client_data = (0..input.byte() % 24).map(|_| input.number(4) as u32).collect();
         pipeline.filters.push(FilterSpec { id: FILTERS[index], optional: false, name: None, client_data });
     }

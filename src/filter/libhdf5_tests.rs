@@ -28,8 +28,11 @@ impl Bytes {
     }
 }
 
+/// What libhdf5's own filters wrote, and those of plugins that are built in.
 const FILES: &[&[u8]] = &[
     include_bytes!("../../testdata/filters/filters.bin"),
+    #[cfg(all(feature = "filter-bitshuffle", feature = "filter-bzip2"))]
+    include_bytes!("../../testdata/filters/codecs.bin"),
     #[cfg(feature = "filter-blosc2")]
     include_bytes!("../../testdata/filters/blosc.bin"),
 ];

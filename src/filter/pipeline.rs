@@ -361,6 +361,22 @@ mod tests {
     }
 
     #[test]
+    fn optional_filters_that_were_applied_must_be_known() {
+        let context = ChunkContext { chunk_bytes: 8, element_size: 8 };
+        // What exists but is not built in is named, also if the file does not.
+        let missing =
+            [(32017, "sz"), (32024, "sz3"), (32028, "sperr"), (32018, "fcidecomp"), (32019, "jpeg")];
+        for (id, name) in [(32034, "htj2k"), (305, "lzo"), (32002, "mafisc")].into_iter().chain(missing) {
+            let mut pipeline = pipeline(&[id]);
+            pipeline.filters[0].optional = true;
+            let error = pipeline.decode_chunk(&context, 0, &[0; 8], &mut Scratch::default()).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Unsupported(_)));
+            assert_eq!(error.filter(), Some((id, name)));
+            assert_eq!(pipeline.decode_chunk(&context, 1, &[7; 8], &mut Scratch::default()).unwrap(), [7; 8]);
+        }
+    }
+
+    #[test]
     fn optional_filters_that_fail_set_their_bit() {
         let raw: Vec<u8> = (0..=255).collect();
         let context = ChunkContext { chunk_bytes: raw.len(), element_size: 8 };

@@ -4,7 +4,7 @@
     make_filters.py                 writes filters.bin
     make_filters.py --verify FILE   FILE holds the same cases with chunks of our encoders; libhdf5 must read them
 
-Needs h5py (tested with 3.16, HDF5 2.0.0) and numpy. The format, all numbers u32 little-endian:
+Needs h5py (tested with 3.16, HDF5 2.0.0) and numpy; to verify what the plugins read, hdf5plugin as well. The format, all numbers u32 little-endian:
 "H5FT", then per case: name, element size, filters (count; each: id, optional, client data), mask, stored bytes,
 decoded bytes. Names, client data and bytes have their count before them.
 """
@@ -18,6 +18,11 @@ import sys
 import h5py
 import numpy as np
 from h5py import h5d, h5f, h5p, h5s, h5t, h5z
+
+try:
+    import hdf5plugin  # noqa: F401  (its filters become known: for --verify of their cases)
+except ImportError:
+    pass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 rng = np.random.default_rng(20260101)
@@ -285,7 +290,8 @@ def verify(path):
         filters = [(number(), number(), [number() for _ in range(number())]) for _ in range(number())]
         mask, stored, decoded = number(), take(number()), take(number())
         # An opaque type has no local parameters to set, and the filter's are taken as they are; but szip, n-bit and
-        # scale-offset refuse it, so that their parameters are put in behind the back of the library.
+        # scale-offset refuse it, and some plugins put theirs in front of those given, so that the parameters of these
+        # are put in behind the back of the library.
         message = bytes(stored)
         tid = h5t.create(h5t.OPAQUE, size)
         tid.set_tag(b"x")
@@ -293,7 +299,7 @@ def verify(path):
         dcpl.set_chunk((len(decoded) // size,))
         places = []
         for code, _, values in filters:
-            if code in (4, 5, 6):
+            if code in LOCAL:
                 # A private filter of the same length takes its place until the file is written.
                 places.append((code, values))
                 dcpl.set_filter(stand_in(code), h5z.FLAG_OPTIONAL, tuple(values))
@@ -322,8 +328,12 @@ def verify(path):
     print(count, "cases read by libhdf5", h5py.version.hdf5_version)
 
 
+# Filters that compute their client data when a dataset is created.
+LOCAL = (4, 5, 6, 32001, 32008, 32013, 32026)
+
+
 def stand_in(code):
-    return 40000 + code
+    return 40000 + LOCAL.index(code)
 
 
 if __name__ == "__main__":
