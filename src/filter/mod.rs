@@ -17,6 +17,8 @@ mod registry;
 mod scaleoffset;
 mod shuffle;
 mod szip;
+#[cfg(feature = "filter-zfp")]
+pub mod zfp;
 
 pub use pipeline::{FilterPipeline, Scratch};
 pub use registry::{filter_name, lookup, register};

@@ -89,6 +89,8 @@ fn built_in(id: u16) -> Option<&'static dyn Filter> {
         5 => &nbit::Nbit,
         6 => &scaleoffset::ScaleOffset,
         32000 => &lzf::Lzf,
+        #[cfg(feature = "filter-zfp")]
+        32013 => &super::zfp::Zfp,
         _ => return None,
     })
 }
