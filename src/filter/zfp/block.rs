@@ -196,13 +196,19 @@ macro_rules! float {
                     _ => biased + 1 - BIAS,
                 };
                 let mut integers = [0; SIZE];
-                let (exact, mut empty) = (params.reversible(), largest == 0.0);
+                let exact = params.reversible();
                 let precision = if exact { params.max_precision } else { params.precision(exponent, SIZE) };
-                if exact {
+                let empty = match exact {
+                    true => block.iter().all(|value| value.to_bits() == 0),
+                    false => largest == 0.0 || precision == 0,
+                };
+                if exact && !empty {
                     to_integers(block, exponent, &mut integers);
                     let mut back = [0.0; SIZE];
                     from_integers(&integers, exponent, &mut back);
-                    if block.iter().zip(back).any(|(a, b)| a.to_bits() != b.to_bits()) {
+                    // Only negative zeros have no exponent here.
+                    let differs = block.iter().zip(back).any(|(a, b)| a.to_bits() != b.to_bits());
+                    if differs || largest == 0.0 {
                         // Integers that increase with the floats, up to the sign of zero.
                         for (to, from) in integers.iter_mut().zip(block) {
                             let bits = from.to_bits() as $int;
@@ -212,11 +218,10 @@ macro_rules! float {
                         encode_integers(params, precision, 2, writer, planes, &mut integers);
                         return;
                     }
-                } else {
-                    empty |= precision == 0;
                 }
                 if empty {
                     writer.write(0, 1);
+                    // libzfp forgets this if the mode is reversible, and then does not find the next block.
                     writer.zeros(params.min_bits.saturating_sub(1));
                     return;
                 }

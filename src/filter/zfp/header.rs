@@ -308,7 +308,7 @@ mod tests {
         let i64 = Datatype::integer(8, true, ByteOrder::Little);
         let expert = Mode::Expert { min_bits: 1, max_bits: 16657, max_precision: 64, min_exponent: -1074 };
         let cases: [(_, _, &[u64], &[u32]); 7] = [
-            (Mode::Accuracy(0.001), &f32, &[20, 32], &[0x300001f6, 0xcac00001]),
+            (Mode::Accuracy(0.01), &f32, &[20, 32], &[0x300001f6, 0xcac00001]),
             (Mode::Rate(12.0), &f32, &[24, 32], &[0x700001f6, 0x0bf00001]),
             (Mode::Precision(14), &f32, &[24, 32], &[0x700001f6, 0x80d00001]),
             (Mode::Reversible, &i64, &[20, 1, 32, 1], &[0x300001f5, 0x88000001]),
