@@ -48,6 +48,8 @@ pub use element::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, FileInfo, OpenOptions};
+#[cfg(feature = "filter-zfp")]
+pub use filter::zfp;
 pub use filter::{ChunkContext, Filter, FilterSpec, filter_name, register as register_filter};
 pub use group::Group;
 #[cfg(feature = "derive")]

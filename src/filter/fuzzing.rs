@@ -2,8 +2,7 @@
 
 use super::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
 
-const IDS: [u16; 15] =
-    [1, 2, 3, 4, 5, 6, 32000, 307, 32004, 32008, 32015, 32022, 32023, 32001, 32026];
+const IDS: [u16; 16] = [1, 2, 3, 4, 5, 6, 32000, 307, 32004, 32008, 32015, 32022, 32023, 32001, 32026, 32013];
 /// Chunks are smaller than this, so that a fuzzer is not slowed by filling memory.
 const MAX_CHUNK: usize = 1 << 18;
 

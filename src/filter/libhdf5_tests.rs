@@ -2,18 +2,18 @@
 
 use super::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
 
-struct Case {
-    name: String,
+pub(super) struct Case {
+    pub(super) name: String,
     element_size: usize,
-    pipeline: FilterPipeline,
+    pub(super) pipeline: FilterPipeline,
     mask: u32,
-    stored: Vec<u8>,
-    decoded: Vec<u8>,
+    pub(super) stored: Vec<u8>,
+    pub(super) decoded: Vec<u8>,
 }
 
-struct Bytes(&'static [u8]);
+struct Bytes<'a>(&'a [u8]);
 
-impl Bytes {
+impl Bytes<'_> {
     fn number(&mut self) -> u32 {
         let (number, rest) = self.0.split_first_chunk().unwrap();
         self.0 = rest;
@@ -38,11 +38,12 @@ const FILES: &[&[u8]] = &[
 ];
 
 fn cases() -> Vec<Case> {
-    FILES.iter().flat_map(|file| cases_of(file)).collect()
+    FILES.iter().flat_map(|file| parse(file)).collect()
 }
 
-fn cases_of(file: &'static [u8]) -> Vec<Case> {
-    let mut bytes = Bytes(file.strip_prefix(b"H5FT").unwrap());
+/// The cases of a file in the format of `make_filters.py`.
+pub(super) fn parse(bytes: &[u8]) -> Vec<Case> {
+    let mut bytes = Bytes(bytes.strip_prefix(b"H5FT").unwrap());
     let mut cases = Vec::new();
     while !bytes.0.is_empty() {
         let name = String::from_utf8(bytes.bytes()).unwrap();
@@ -62,7 +63,25 @@ fn cases_of(file: &'static [u8]) -> Vec<Case> {
 }
 
 impl Case {
-    fn context(&self) -> ChunkContext {
+    /// Appends a case as `make_filters.py` does, with other bytes.
+    pub(super) fn write(&self, dump: &mut Vec<u8>, mask: u32, stored: &[u8], decoded: &[u8]) {
+        let put = |dump: &mut Vec<u8>, bytes: &[u8]| {
+            dump.extend((bytes.len() as u32).to_le_bytes());
+            dump.extend(bytes);
+        };
+        put(dump, self.name.as_bytes());
+        dump.extend((self.element_size as u32).to_le_bytes());
+        dump.extend((self.pipeline.filters.len() as u32).to_le_bytes());
+        for filter in &self.pipeline.filters {
+            let head = [filter.id.into(), filter.optional.into(), filter.client_data.len() as u32];
+            dump.extend(head.iter().chain(&filter.client_data).flat_map(|value| value.to_le_bytes()));
+        }
+        dump.extend(mask.to_le_bytes());
+        put(dump, stored);
+        put(dump, decoded);
+    }
+
+    pub(super) fn context(&self) -> ChunkContext {
         ChunkContext { chunk_bytes: self.decoded.len(), element_size: self.element_size }
     }
 }
@@ -107,20 +126,7 @@ fn chunks_of_libhdf5_round_trip() {
         let stored = stored.to_vec();
         let decoded = case.pipeline.decode_chunk(&case.context(), mask, &stored, &mut scratch).unwrap();
         assert_eq!(decoded, case.decoded, "{}", case.name);
-        let put = |dump: &mut Vec<u8>, bytes: &[u8]| {
-            dump.extend((bytes.len() as u32).to_le_bytes());
-            dump.extend(bytes);
-        };
-        put(&mut dump, case.name.as_bytes());
-        dump.extend((case.element_size as u32).to_le_bytes());
-        dump.extend((case.pipeline.filters.len() as u32).to_le_bytes());
-        for filter in &case.pipeline.filters {
-            let head = [filter.id.into(), filter.optional.into(), filter.client_data.len() as u32];
-            dump.extend(head.iter().chain(&filter.client_data).flat_map(|value| value.to_le_bytes()));
-        }
-        dump.extend(mask.to_le_bytes());
-        put(&mut dump, &stored);
-        put(&mut dump, &case.decoded);
+        case.write(&mut dump, mask, &stored, &case.decoded);
     }
     if let Some(path) = std::env::var_os("H5_DUMP_FILTERS") {
         std::fs::write(path, dump).unwrap();

@@ -31,6 +31,8 @@ mod registry;
 mod scaleoffset;
 mod shuffle;
 mod szip;
+#[cfg(feature = "filter-zfp")]
+pub mod zfp;
 #[cfg(feature = "filter-zstd")]
 mod zstd;
 

@@ -111,6 +111,8 @@ fn built_in(id: u16) -> Option<&'static dyn Filter> {
         32004 => &lz4::Lz4,
         #[cfg(feature = "filter-bitshuffle")]
         32008 => &bitshuffle::Bitshuffle,
+        #[cfg(feature = "filter-zfp")]
+        32013 => &super::zfp::Zfp,
         #[cfg(feature = "filter-zstd")]
         32015 => &zstd::Zstd,
         #[cfg(feature = "filter-bitgroom")]
