@@ -68,7 +68,9 @@ fn codecs(c: &mut Criterion) {
     let words: Vec<u8> =
         (0..LEN / 2).flat_map(|i| (((i as f64 / 90.0).sin() * 2000.0) as i16 + 2047).to_le_bytes()).collect();
     let nbit_compound = [14, 0, (LEN / 8) as u32, 3, 8, 2, 0, 1, 4, 0, 20, 0, 4, 4, 4];
-    let cases = [
+    let words_u16: Vec<u8> =
+        counts.as_chunks::<4>().0.iter().flat_map(|count| [count[0], count[1]]).cycle().take(LEN).collect();
+    let mut cases = vec![
         ("deflate shuffled f64", deflate.clone(), 8, &shuffled),
         ("deflate f64", deflate.clone(), 8, &field),
         ("deflate shuffled i32", deflate.clone(), 4, &shuffled4),
@@ -90,6 +92,21 @@ fn codecs(c: &mut Criterion) {
         ("scaleoffset i32", spec(6, &scaleoffset(2, 0, 0, 4)), 4, &counts),
         ("scaleoffset f64", spec(6, &scaleoffset(0, 2, 1, 8)), 8, &field),
     ];
+    // Those of features.
+    cases.extend([
+        ("lz4 i32", spec(32004, &[0]), 4, &counts),
+        ("lz4 shuffled f64", spec(32004, &[0]), 8, &shuffled),
+        ("bitshuffle u16", spec(32008, &[0, 4, 2, 0, 0]), 2, &words_u16),
+        ("bitshuffle i32", spec(32008, &[0, 4, 4, 0, 0]), 4, &counts),
+        ("bitshuffle f64", spec(32008, &[0, 4, 8, 0, 0]), 8, &field),
+        ("bitshuffle lz4 u16", spec(32008, &[0, 4, 2, 0, 2]), 2, &words_u16),
+        ("bitshuffle lz4 i32", spec(32008, &[0, 4, 4, 0, 2]), 4, &counts),
+        ("bitshuffle zstd i32", spec(32008, &[0, 4, 4, 0, 3, 3]), 4, &counts),
+        ("zstd i32", spec(32015, &[3]), 4, &counts),
+        ("zstd shuffled f64", spec(32015, &[3]), 8, &shuffled),
+        ("bzip2 i32", spec(307, &[9]), 4, &counts),
+    ]);
+    cases.retain(|(_, spec, ..)| lookup(spec.id).is_some());
     for direction in ["decode", "encode"] {
         let mut group = c.benchmark_group(direction);
         group.throughput(Throughput::Bytes(LEN as u64)).sample_size(20);
