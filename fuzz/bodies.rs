@@ -233,7 +233,7 @@ pub fn messages(data: &[u8]) {
 /// left out; element size; chunk size (three bytes); the stored bytes.
 pub fn filters(data: &[u8]) {
     use h5::internals::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
-    const FILTERS: [u16; 7] = [1, 2, 3, 32000, 4, 5, 6];
+    const FILTERS: [u16; 8] = [1, 2, 3, 32000, 4, 5, 6, 32013];
     /// Those of `FILTERS` that come first and give back what they were given.
     const LOSSLESS: usize = 4;
 

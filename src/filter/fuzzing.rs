@@ -2,7 +2,7 @@
 
 use super::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
 
-const IDS: [u16; 7] = [1, 2, 3, 4, 5, 6, 32000];
+const IDS: [u16; 8] = [1, 2, 3, 4, 5, 6, 32000, 32013];
 /// Chunks are smaller than this, so that a fuzzer is not slowed by filling memory.
 const MAX_CHUNK: usize = 1 << 18;
 
