@@ -130,6 +130,50 @@ fn codecs(c: &mut Criterion) {
     }
 }
 
+/// A field in three dimensions, as simulations store it.
+#[cfg(feature = "filter-zfp")]
+fn zfp(c: &mut Criterion) {
+    use h5::zfp::{Mode, client_data};
+    use h5::{ByteOrder, Datatype};
+
+    let mut random = Random(3);
+    let shape = [64_u64, 64, 64];
+    let field: Vec<u8> = (0..64 * 64 * 64)
+        .flat_map(|i: u32| {
+            let [x, y, z] = [i & 63, i >> 6 & 63, i >> 12].map(|i| f64::from(i) * 0.1);
+            let noise = (random.next() >> 54) as f64 * 1e-5;
+            ((x.sin() * y.cos() + (z * 0.5).sin() + noise) as f32).to_le_bytes()
+        })
+        .collect();
+    let modes = [
+        ("rate 8", Mode::Rate(8.0)),
+        ("precision 20", Mode::Precision(20)),
+        ("accuracy 1e-3", Mode::Accuracy(1e-3)),
+        ("reversible", Mode::Reversible),
+    ];
+    let filter = lookup(32013).unwrap();
+    let mut group = c.benchmark_group("zfp");
+    group.throughput(Throughput::Bytes(LEN as u64)).sample_size(20);
+    for (name, mode) in modes {
+        let client_data = client_data(mode, &Datatype::float(4, ByteOrder::Little), &shape).unwrap();
+        let spec = spec(32013, &client_data);
+        let stored = encoded(&spec, 4, &field);
+        let mut output = vec![0; LEN];
+        group.bench_function(BenchmarkId::new(format!("{name} decode"), stored.len()), |b| {
+            b.iter(|| filter.decode(&spec, &context(4), black_box(&stored), &mut output).unwrap());
+        });
+        group.bench_function(BenchmarkId::new(format!("{name} encode"), stored.len()), |b| {
+            b.iter(|| {
+                output.clear();
+                filter.encode(&spec, &context(4), black_box(&field), &mut output).unwrap();
+            });
+        });
+    }
+}
+
+#[cfg(not(feature = "filter-zfp"))]
+fn zfp(_: &mut Criterion) {}
+
 fn byte_kernels(c: &mut Criterion) {
     let field = field_f64();
     let mut output = vec![0; LEN];
@@ -175,5 +219,5 @@ fn pipelines(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codecs, byte_kernels, pipelines);
+criterion_group!(benches, codecs, zfp, byte_kernels, pipelines);
 criterion_main!(benches);

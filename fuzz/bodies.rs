@@ -236,7 +236,7 @@ pub fn filters(data: &[u8]) {
     const FILTERS: [u16; 16] =
         [1, 2, 3, 32000, 4, 5, 6, 307, 32004, 32008, 32015, 32022, 32023, 32001, 32026, 32013];
     /// Those of `FILTERS` that give back what they were given.
-    const LOSSLESS: [u16; 8] = [1, 2, 3, 32000, 307, 32004, 32008, 32015];
+    const LOSSLESS: [u16; 9] = [1, 2, 3, 32000, 307, 32001, 32004, 32008, 32015];
 
     let mut input = Input(data);
     let mut pipeline = FilterPipeline::default();

@@ -1,5 +1,7 @@
 //! Chunks that hdf5plugin wrote (`testdata/filters/make_zfp.py`), and properties of each mode.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::filter::Scratch;
 use crate::filter::libhdf5_tests::{Case, parse};
@@ -108,4 +110,137 @@ fn client_data_are_those_of_the_plugin() {
         };
         assert_eq!(client_data(mode, &datatype, &shape).unwrap(), spec.client_data, "{}", case.name);
     }
+}
+
+fn spec(mode: Mode, datatype: &Datatype, chunk: &[u64]) -> FilterSpec {
+    let client_data = client_data(mode, datatype, chunk).unwrap();
+    FilterSpec { id: 32013, optional: false, name: None, client_data }
+}
+
+fn encoded(spec: &FilterSpec, raw: &[u8]) -> Vec<u8> {
+    let mut stored = Vec::new();
+    Zfp.encode(spec, &CONTEXT, raw, &mut stored).unwrap();
+    stored
+}
+
+fn round_trip(spec: &FilterSpec, raw: &[u8]) -> Vec<u8> {
+    let stored = encoded(spec, raw);
+    let mut back = vec![0xaa; raw.len()];
+    assert_eq!(Zfp.decode(spec, &CONTEXT, &stored, &mut back).unwrap(), raw.len());
+    // All of it is needed.
+    assert!(Zfp.decode(spec, &CONTEXT, &stored[..stored.len() - 1], &mut back.clone()).is_err());
+    back
+}
+
+const CONTEXT: ChunkContext = ChunkContext { chunk_bytes: 0, element_size: 1 };
+
+/// Shapes of 2 to some 200 values.
+fn shapes() -> impl Strategy<Value = Vec<u64>> {
+    prop_oneof![
+        proptest::collection::vec(2_u64..200, 1),
+        proptest::collection::vec(2_u64..14, 2),
+        proptest::collection::vec(2_u64..7, 3),
+        proptest::collection::vec(2_u64..6, 4),
+    ]
+}
+
+/// Bytes of values that have something in common with their neighbours, or nothing.
+fn numbers(shape: &[u64], seed: u64, spread: u32) -> Vec<u64> {
+    let mut noise = seed;
+    (0..shape.iter().product())
+        .map(|i: u64| {
+            noise = noise.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (noise >> 3 >> spread).wrapping_add(i * 1000).wrapping_add(seed)
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn reversible_round_trips(shape in shapes(), seed: u64, spread in 0_u32..61, big: bool) {
+        let order = if big { ByteOrder::Big } else { ByteOrder::Little };
+        let numbers = numbers(&shape, seed, spread);
+        let narrow: Vec<u8> = numbers.iter().flat_map(|&n| (n as u32).to_le_bytes()).collect();
+        let wide: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        for (datatype, raw) in [
+            (Datatype::integer(4, true, order), &narrow),
+            (Datatype::float(4, order), &narrow),
+            (Datatype::integer(8, true, order), &wide),
+            (Datatype::float(8, order), &wide),
+        ] {
+            prop_assert_eq!(&round_trip(&spec(Mode::Reversible, &datatype, &shape), raw), raw);
+        }
+    }
+
+    #[test]
+    fn errors_are_bounded(shape in shapes(), seed: u64, spread in 0_u32..61, exponent in -20_i32..20) {
+        let error = 2_f64.powi(exponent) * 1.3;
+        let values = numbers(&shape, seed, spread).into_iter().map(|n| (n as i64 as f64) / 2_f64.powi(40));
+        let raw: Vec<u8> = values.clone().flat_map(f64::to_le_bytes).collect();
+        let spec = spec(Mode::Accuracy(error), &Datatype::float(8, ByteOrder::Little), &shape);
+        let back = round_trip(&spec, &raw);
+        for (back, value) in back.as_chunks().0.iter().zip(values) {
+            prop_assert!((f64::from_le_bytes(*back) - value).abs() <= error);
+        }
+    }
+
+    #[test]
+    fn rates_are_exact(shape in shapes(), seed: u64, rate in 1.0..64.0_f64) {
+        let raw: Vec<u8> = numbers(&shape, seed, 20).iter().flat_map(|n| n.to_le_bytes()).collect();
+        let spec = spec(Mode::Rate(rate), &Datatype::integer(8, true, ByteOrder::Little), &shape);
+        let blocks: u64 = shape.iter().map(|extent| extent.div_ceil(4)).product();
+        let bits = (rate * f64::from(1 << (2 * shape.len())) + 0.5).floor() as u64;
+        prop_assert_eq!(encoded(&spec, &raw).len() as u64, (blocks * bits).div_ceil(8));
+        round_trip(&spec, &raw);
+    }
+
+    #[test]
+    fn any_bytes_decode_or_fail(
+        kind in 0_u64..4, shape in shapes(), mode in prop_oneof![0_u64..0xfff, Just(0xfff)], long: [u32; 2],
+        data in proptest::collection::vec(any::<u8>(), 0..2000), zeros in 0_usize..2000,
+    ) {
+        let bits = 48 / shape.len();
+        let mut meta = kind | (shape.len() as u64 - 1) << 2 | mode << 52;
+        for (axis, extent) in shape.iter().enumerate() {
+            meta |= (extent - 1) << (4 + bits * axis);
+        }
+        let client_data = vec![0x10105111, 0x570667a, meta as u32, (meta >> 32) as u32, long[0], long[1]];
+        let spec = FilterSpec { id: 32013, optional: false, name: None, client_data };
+        let mut output = vec![0; 8 * shape.iter().product::<u64>() as usize];
+        let mut input = data;
+        let _ = Zfp.decode(&spec, &CONTEXT, &input, &mut output);
+        input.extend(vec![0; zeros]);
+        if let Ok(len) = Zfp.decode(&spec, &CONTEXT, &input, &mut output) {
+            let _ = Zfp.encode(&spec, &CONTEXT, &output[..len], &mut Vec::new());
+        }
+    }
+}
+
+#[test]
+fn damaged_chunks_decode_or_fail() {
+    let mut noise = 1_u64;
+    for (case, _) in cases() {
+        for _ in 0..10 {
+            noise = noise.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let mut stored = case.stored.clone();
+            let at = (noise >> 40) as usize % stored.len();
+            stored[at] ^= 1 << (noise >> 37 & 7);
+            let _ = case.pipeline.decode_chunk(&case.context(), 0, &stored, &mut Scratch::default());
+            let mut pipeline = case.pipeline.clone();
+            let values = &mut pipeline.filters[0].client_data;
+            let at = 2 + (noise >> 40) as usize % (values.len() - 2);
+            values[at] ^= 1 << (noise >> 32 & 31);
+            let _ = pipeline.decode_chunk(&case.context(), 0, &case.stored, &mut Scratch::default());
+        }
+    }
+}
+
+#[test]
+fn sizes_that_are_not_the_chunk_s_are_refused() {
+    let spec = spec(Mode::Reversible, &Datatype::float(4, ByteOrder::Little), &[3, 5]);
+    let raw = [7; 60];
+    let stored = encoded(&spec, &raw);
+    assert!(Zfp.encode(&spec, &CONTEXT, &raw[..59], &mut Vec::new()).is_err());
+    assert!(Zfp.decode(&spec, &CONTEXT, &stored, &mut [0; 59]).is_err());
+    assert_eq!(Zfp.decode(&spec, &CONTEXT, &stored, &mut [0; 61]).unwrap(), 60);
 }
