@@ -200,7 +200,7 @@ fn pipelines(c: &mut Criterion) {
         ("shuffle deflate fletcher32", vec![shuffle, deflate, fletcher32]),
     ];
     for (name, filters) in cases {
-        let pipeline = FilterPipeline { filters };
+        let pipeline = FilterPipeline { filters, ..FilterPipeline::default() };
         for len in [1 << 12, 1 << 16, LEN] {
             let context = ChunkContext { chunk_bytes: len, element_size: 8 };
             let mut scratch = Scratch::default();

@@ -6,6 +6,7 @@ use crate::{
     dataset::Dataset,
     element::{ObjectReference, Reference},
     error::{Error, Result},
+    filter::{Filter, FilterSet},
     group::Group,
     limits::{Limits, Policy},
     object::{NamedDatatype, Object},
@@ -43,6 +44,7 @@ impl Default for OpenOptions {
             threads: 0,
             mmap: true,
             ignore_flags: false,
+            codecs: FilterSet::default(),
         };
         OpenOptions { limits: Limits::default(), settings }
     }
@@ -78,6 +80,13 @@ impl OpenOptions {
     /// Open the file though its superblock says that a writer has it open (which a crashed writer leaves behind).
     pub fn ignore_write_flag(mut self, ignore: bool) -> Self {
         self.settings.ignore_flags = ignore;
+        self
+    }
+
+    /// A codec for a filter, for the files opened with these options only; it takes the place of one that is built in
+    /// or was registered for the process.
+    pub fn filter(mut self, id: u16, filter: impl Filter + 'static) -> Self {
+        self.settings.codecs.insert(id, filter);
         self
     }
 

@@ -47,7 +47,7 @@ mod tests {
         let stored = [1, 2, 3, 4, 5, 6, 7, 8];
         for id in [32022, 32023] {
             let spec = FilterSpec { id, optional: false, name: None, client_data: vec![3, 4, 1, 0, 0] };
-            let pipeline = FilterPipeline { filters: vec![spec] };
+            let pipeline = FilterPipeline { filters: vec![spec], ..FilterPipeline::default() };
             let mut scratch = Scratch::default();
             assert_eq!(pipeline.decode_chunk(&context, 0, &stored, &mut scratch).unwrap(), stored);
             let mut output = [0; 8];

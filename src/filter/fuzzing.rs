@@ -27,7 +27,7 @@ fn run(data: &mut &[u8]) -> Option<()> {
     let mask = u32::from(byte(data)?);
     let chunk_bytes = number(data)? as usize % MAX_CHUNK;
     let context = ChunkContext { chunk_bytes, element_size: usize::from(byte(data)?) };
-    let pipeline = FilterPipeline { filters };
+    let pipeline = FilterPipeline { filters, ..FilterPipeline::default() };
     let mut scratch = Scratch::default();
     let decoded = pipeline.decode_chunk(&context, mask, data, &mut scratch).ok()?.to_vec();
     // What decodes also decodes in place, and what can be encoded comes back.

@@ -57,7 +57,14 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Case> {
             })
             .collect();
         let (mask, stored, decoded) = (bytes.number(), bytes.bytes(), bytes.bytes());
-        cases.push(Case { name, element_size, pipeline: FilterPipeline { filters }, mask, stored, decoded });
+        cases.push(Case {
+            name,
+            element_size,
+            pipeline: FilterPipeline { filters, ..FilterPipeline::default() },
+            mask,
+            stored,
+            decoded,
+        });
     }
     cases
 }

@@ -37,7 +37,7 @@ pub mod zfp;
 mod zstd;
 
 pub use pipeline::{FilterPipeline, Scratch};
-pub use registry::{filter_name, lookup, register};
+pub use registry::{FilterSet, filter_name, lookup, register};
 
 /// The functions that do the work, for benches.
 #[doc(hidden)]

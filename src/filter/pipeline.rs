@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 
-use super::{ChunkContext, Filter, FilterSpec, filter_name, lookup};
+use super::{ChunkContext, Filter, FilterSet, FilterSpec, filter_name};
 use crate::error::{Error, Result};
 
 /// More filters than this libhdf5 refuses as well (`H5Z_MAX_NFILTERS`), and the mask has no bit for them.
 const MAX_FILTERS: usize = 32;
 
 /// The filters of a dataset in the order in which a writer applies them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct FilterPipeline {
     /// The filters.
     pub filters: Vec<FilterSpec>,
+    /// Codecs of the file.
+    pub codecs: FilterSet,
 }
 
 /// Buffers that a thread keeps from chunk to chunk, so that once they are large enough nothing is allocated.
@@ -39,7 +41,7 @@ enum Expected {
 
 struct Step<'p> {
     spec: &'p FilterSpec,
-    filter: &'static dyn Filter,
+    filter: &'p dyn Filter,
     expected: Expected,
 }
 
@@ -126,7 +128,7 @@ impl FilterPipeline {
                 _ => (raw, &mut scratch.first, true),
             };
             output.clear();
-            let outcome = find(spec).and_then(|filter| filter.encode(spec, context, input, output));
+            let outcome = self.find(spec).and_then(|filter| filter.encode(spec, context, input, output));
             match outcome {
                 Ok(true) => {
                     let range = 0..output.len();
@@ -210,7 +212,7 @@ impl FilterPipeline {
             if mask & (1 << index) != 0 {
                 continue;
             }
-            let filter = find(spec)?;
+            let filter = self.find(spec)?;
             steps[count] = Some(Step { spec, filter, expected });
             count += 1;
             expected = match expected {
@@ -222,6 +224,11 @@ impl FilterPipeline {
             };
         }
         Ok((steps, count))
+    }
+
+    fn find(&self, spec: &FilterSpec) -> Result<&dyn Filter> {
+        let not_built_in = || named(spec, Error::unsupported("not built in"));
+        self.codecs.lookup(spec.id).ok_or_else(not_built_in)
     }
 
     fn check_count(&self) -> Result<()> {
@@ -241,13 +248,6 @@ impl Step<'_> {
             _ => Ok(()),
         }
     }
-}
-
-fn find(spec: &FilterSpec) -> Result<&'static dyn Filter> {
-    lookup(spec.id).ok_or_else(|| {
-        let text = format!("filter {} ({}) is not built in", spec.id, name_of(spec));
-        named(spec, Error::unsupported(text))
-    })
 }
 
 fn name_of(spec: &FilterSpec) -> &str {
@@ -299,7 +299,7 @@ mod tests {
 
     fn pipeline(ids: &[u16]) -> FilterPipeline {
         let filters = ids.iter().map(|&id| spec(id, if id == 2 { &[8] } else { &[] })).collect();
-        FilterPipeline { filters }
+        FilterPipeline { filters, ..FilterPipeline::default() }
     }
 
     fn data(len: usize) -> Vec<u8> {

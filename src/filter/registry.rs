@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 #[cfg(feature = "filter-bitgroom")]
 use super::bitgroom;
@@ -92,6 +92,31 @@ pub fn register(id: u16, filter: impl Filter + 'static) {
     let filter: &'static dyn Filter = Box::leak(Box::new(filter));
     ADDED.write().unwrap_or_else(PoisonError::into_inner).insert(id, filter);
     ANY_ADDED.store(true, Ordering::Release);
+}
+
+/// Codecs of one file, which take the place of those of the process.
+#[derive(Clone, Default)]
+pub struct FilterSet(Option<Arc<HashMap<u16, Arc<dyn Filter>>>>);
+
+impl FilterSet {
+    /// Adds a codec.
+    pub fn insert(&mut self, id: u16, filter: impl Filter + 'static) {
+        Arc::make_mut(self.0.get_or_insert_default()).insert(id, Arc::new(filter));
+    }
+
+    /// The codec of a filter: one of this set, or that of the process.
+    pub fn lookup(&self, id: u16) -> Option<&dyn Filter> {
+        match self.0.as_ref().and_then(|own| own.get(&id)) {
+            Some(filter) => Some(&**filter),
+            None => lookup(id).map(|filter| filter as &dyn Filter),
+        }
+    }
+}
+
+impl std::fmt::Debug for FilterSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.iter().flat_map(|own| own.keys())).finish()
+    }
 }
 
 fn built_in(id: u16) -> Option<&'static dyn Filter> {

@@ -75,7 +75,10 @@ impl DatasetCore {
             .ok_or_else(|| Error::corrupt("no layout message").at(header.address))?
             .layout;
         let pipeline = header.content(store, MessageType::Pipeline, PipelineMessage::decode)?;
-        let pipeline = FilterPipeline { filters: pipeline.map(|p| p.filters).unwrap_or_default() };
+        let pipeline = FilterPipeline {
+            filters: pipeline.map(|p| p.filters).unwrap_or_default(),
+            codecs: store.settings.codecs.clone(),
+        };
         let mut fill = header.content(store, MessageType::Fill, FillMessage::decode)?;
         if fill.is_none() {
             fill = header.content(store, MessageType::FillOld, FillMessage::decode_old)?;

@@ -25,6 +25,7 @@ use rustc_hash::FxHashMap;
 use self::{heap::global::GlobalHeap, reader::Reader};
 use crate::{
     error::{Context, Error, Result},
+    filter::FilterSet,
     format::{
         message::file_space_info::FileSpaceInfoMessage, shared_message_table::SharedMessageTable,
         superblock::Superblock,
@@ -43,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) mmap: bool,
     /// Open in spite of status flags that say that a writer has the file open.
     pub(crate) ignore_flags: bool,
+    /// Codecs of this file.
+    pub(crate) codecs: FilterSet,
 }
 
 /// An open file.

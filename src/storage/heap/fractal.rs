@@ -50,7 +50,7 @@ impl FractalHeap {
                 Some(filters) => PipelineMessage::decode(&filters.pipeline)?.filters,
                 None => Vec::new(),
             };
-            let filters = FilterPipeline { filters };
+            let filters = FilterPipeline { filters, codecs: store.settings.codecs.clone() };
             Ok(FractalHeap { address, table: header.table()?, header, filters, blocks: RefCell::default() })
         };
         open().in_structure(NAME).at(address)
