@@ -60,7 +60,7 @@ pub struct ChunkInfo {
 
 impl Dataset {
     pub(crate) fn new(object: Object) -> Result<Self> {
-        let core = object.named(DatasetCore::open(&object.store, &object.header, 0))?;
+        let core = object.named(DatasetCore::open(&object.store, &object.header))?;
         Ok(Dataset { object, core: Arc::new(core) })
     }
 

@@ -19,7 +19,13 @@ impl Filter for Xor {
         input.iter().zip(output.iter_mut()).for_each(|(from, to)| *to = from ^ key);
         Ok(input.len().min(output.len()))
     }
-    fn encode(&self, spec: &FilterSpec, _: &ChunkContext, input: &[u8], output: &mut Vec<u8>) -> Result<bool> {
+    fn encode(
+        &self,
+        spec: &FilterSpec,
+        _: &ChunkContext,
+        input: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<bool> {
         let key = spec.client_data.first().map_or(0, |&key| key as u8);
         output.extend(input.iter().map(|byte| byte ^ key));
         Ok(true)

@@ -1,6 +1,6 @@
 //! Canonical bytes of elements, as `h5canon-1` defines them.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use crate::{
     ByteOrder, Datatype, DatatypeClass, Element, ErrorKind, File, Reference, Result, Selection, Values,
@@ -17,7 +17,12 @@ const GATHER: usize = 1 << 16;
 pub struct Canon<'a> {
     file: &'a File,
     paths: &'a HashMap<u64, String>,
+    /// Runs of selections that may still be listed.
+    runs: Cell<usize>,
 }
+
+/// Runs of selections that are listed for one file at most.
+const MAX_RUNS: usize = 1 << 24;
 
 /// Bytes of an element in memory, as libhdf5 holds it.
 pub fn memory_size(datatype: &Datatype) -> u64 {
@@ -66,7 +71,7 @@ fn is_plain(datatype: &Datatype) -> bool {
 impl<'a> Canon<'a> {
     /// `paths` gives the path of each object by its address.
     pub fn new(file: &'a File, paths: &'a HashMap<u64, String>) -> Self {
-        Canon { file, paths }
+        Canon { file, paths, runs: Cell::new(MAX_RUNS) }
     }
 
     /// The path of an object; `?` if it has none.
@@ -191,10 +196,25 @@ impl<'a> Canon<'a> {
 
     fn selection(&self, address: u64, selection: &Selection, out: &mut Vec<u8>) {
         let dataset = self.file.object_at(address).and_then(|o| o.into_dataset());
-        let encoded = dataset.and_then(|d| encode_selection(selection, d.shape()));
+        let encoded = match self.runs.get() {
+            0 => None,
+            _ => match dataset.and_then(|d| encode_selection(selection, d.shape())) {
+                Ok(bytes) => {
+                    // A run is two numbers of eight bytes.
+                    self.runs.set(self.runs.get().saturating_sub(bytes.len() / 16));
+                    Some(bytes)
+                }
+                Err(e) => {
+                    if matches!(e.kind(), ErrorKind::Limit { .. }) {
+                        self.runs.set(0);
+                    }
+                    None
+                }
+            },
+        };
         match encoded {
-            Ok(bytes) => out.extend_from_slice(&bytes),
-            Err(_) => put_u64(99, out),
+            Some(bytes) => out.extend_from_slice(&bytes),
+            None => put_u64(99, out),
         }
     }
 }

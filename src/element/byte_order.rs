@@ -92,13 +92,25 @@ fn collect(memory: &Datatype, file: &Datatype, at: usize, fields: &mut Vec<(usiz
             (other.offset == member.offset).then_some(())?;
             collect(&member.datatype, &other.datatype, at + member.offset, fields)
         }),
-        (C::Array { dims: m, base: a }, C::Array { dims: f, base: b }) => {
-            let count = |dims: &[u32]| dims.iter().map(|&d| d as usize).product::<usize>();
-            (count(m) == count(f)).then_some(())?;
-            repeat(a, b, count(m), at, fields)
+        (C::Array { .. }, C::Array { .. }) => {
+            let ((m, a), (f, b)) = (flat(memory)?, flat(file)?);
+            (m == f).then_some(())?;
+            repeat(a, b, m, at, fields)
         }
         (C::Complex(a), C::Complex(b)) => repeat(a, b, 2, at, fields),
         _ => None,
+    }
+}
+
+/// Elements of an array of arrays, and their type.
+fn flat(datatype: &Datatype) -> Option<(usize, &Datatype)> {
+    match &datatype.class {
+        DatatypeClass::Array { dims, base } => {
+            let (inner, base) = flat(base)?;
+            let count = dims.iter().try_fold(inner, |n, &d| n.checked_mul(d as usize))?;
+            Some((count, base))
+        }
+        _ => Some((1, datatype)),
     }
 }
 

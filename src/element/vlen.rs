@@ -70,6 +70,19 @@ unsafe impl<T: H5Type, const N: usize> H5Type for [T; N] {
     }
     fn plan(file: &Datatype) -> Result<Self::Plan> {
         match &file.class {
+            // `[[T; M]; N]` of an array type of rank 2 or more: its first dimension is N.
+            DatatypeClass::Array { dims, base }
+                if dims.len() > 1
+                    && dims[0] as usize == N
+                    && matches!(T::datatype().class, DatatypeClass::Array { .. }) =>
+            {
+                let rest: usize = dims[1..].iter().map(|&d| d as usize).product();
+                let row = Datatype {
+                    size: base.size.saturating_mul(rest),
+                    class: DatatypeClass::Array { dims: dims[1..].to_vec(), base: base.clone() },
+                };
+                Ok((T::plan(&row)?, row.size))
+            }
             DatatypeClass::Array { dims, base }
                 if dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d.into())) == Some(N as u64) =>
             {

@@ -5,7 +5,7 @@
 //! ```text
 //! node                                  entry
 //! +------+---------+----------+-------+   +-----------------------+---+
-//! | SNOD | version | reserved | count |   | offset of name        | O |
+//! | SNOD | version | reserved | count |   | offset of name        | L |
 //! |      |    1    |    1     |  u16  |   | object header         | O |
 //! +------+---------+----------+-------+   | cache type            | 4 |
 //! | entry ... (count of them, sorted  |   | reserved              | 4 |
@@ -58,13 +58,13 @@ pub struct SymbolTableEntry {
 impl SymbolTableEntry {
     /// Bytes of an entry.
     pub const fn encoded_len(sizes: Sizes) -> usize {
-        2 * sizes.offset as usize + 8 + SCRATCH
+        sizes.length as usize + sizes.offset as usize + 8 + SCRATCH
     }
 
     /// Parses the entry at the start of `bytes`.
     pub fn decode(bytes: &[u8], sizes: Sizes) -> Result<Self> {
         let mut b = Bytes(bytes);
-        let name_offset = b.uint(sizes.offset)?;
+        let name_offset = b.length(sizes)?;
         let header = b.address(sizes)?;
         let cache_type = b.u32()?;
         b.take(4)?;
@@ -81,7 +81,7 @@ impl SymbolTableEntry {
     /// Appends the bytes of the entry.
     pub fn encode_to(&self, out: &mut Vec<u8>, sizes: Sizes) -> Result<()> {
         let end = out.len() + Self::encoded_len(sizes);
-        out.uint(self.name_offset, sizes.offset)?;
+        out.length(self.name_offset, sizes)?;
         out.address(self.header, sizes)?;
         match self.cache {
             EntryCache::None => out.uint(0, 8)?,

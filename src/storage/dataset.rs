@@ -8,7 +8,7 @@ use super::{
     heap::global::HeapSession,
     object::ObjectHeader,
     raw_data::{RawData, cache::ChunkCache},
-    virtual_dataset,
+    virtual_dataset::{self, Session},
 };
 use crate::{
     element::HeapRead,
@@ -36,6 +36,8 @@ pub(crate) struct DatasetCore {
     /// Object header of the committed datatype, if it is one.
     pub(crate) committed: Option<u64>,
     pub(crate) raw: RawData,
+    /// Extent as it is stored; that of a virtual dataset may follow its sources.
+    pub(crate) stored_dims: Vec<u64>,
 }
 
 /// The datatype of an object, and the address of the committed one that it is.
@@ -62,7 +64,17 @@ fn before_fill_values(layout: &Layout) -> Fill {
 }
 
 impl DatasetCore {
-    pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader, depth: u32) -> Result<Self> {
+    pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader) -> Result<Self> {
+        Self::open_in(store, header, &Session::default(), 0)
+    }
+
+    /// Opens a dataset below `depth` virtual datasets.
+    pub(crate) fn open_in(
+        store: &Arc<Store>,
+        header: &ObjectHeader,
+        session: &Session,
+        depth: u32,
+    ) -> Result<Self> {
         let reader = &store.reader;
         let sizes = reader.sizes;
         let (datatype, committed) = datatype_of(store, header)?;
@@ -105,6 +117,7 @@ impl DatasetCore {
         let external = header.content(store, MessageType::ExternalFiles, |body| {
             ExternalData::new(store, &ExternalFilesMessage::decode(body, sizes)?)
         })?;
+        let stored_dims = dataspace.dims().to_vec();
         let mut mappings = Vec::new();
         if let Layout::Virtual { address: Some(address), index } = layout {
             let heap: HeapSession<'_> = store.global_heap.session(reader);
@@ -114,7 +127,7 @@ impl DatasetCore {
                     .at(address)?;
                 Ok(())
             })?;
-            virtual_dataset::extend(store, &mappings, &mut dataspace, depth)?;
+            virtual_dataset::extend(store, &mappings, &mut dataspace, session, depth)?;
         }
         let datatype = Arc::new(datatype);
         let raw = RawData {
@@ -130,6 +143,6 @@ impl DatasetCore {
             chunks: OnceLock::new(),
             cache: ChunkCache::new(store.settings.cache_bytes),
         };
-        Ok(DatasetCore { datatype, committed, raw })
+        Ok(DatasetCore { datatype, committed, raw, stored_dims })
     }
 }

@@ -4,7 +4,10 @@
 //! its source. A read intersects the wanted elements with the former, and reads the latter at the same ordinals.
 #![allow(unsafe_code)] // pieces of the output: mappings are read one after the other
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rustc_hash::FxHashMap;
 
@@ -18,14 +21,13 @@ use super::{
 use crate::{
     element::{SwapPlan, convert, is_convertible},
     error::{Error, ErrorKind, Result},
-    limits::try_vec,
     model::{
         dataspace::{Dataspace, element_count},
         layout::VirtualMapping,
         link::Name,
         selection::{
             HyperslabDim, Selection, UNLIMITED,
-            runs::{Resolved, Run, Segment, for_each_run},
+            runs::{Pieces, Resolved, Run, Segment, for_each_run, push_within},
         },
     },
 };
@@ -40,6 +42,14 @@ pub(crate) struct Source {
 /// Sources that were looked for, by file and dataset; `None` is missing.
 pub(crate) type Sources = Mutex<FxHashMap<(Name, Name), Option<Arc<Source>>>>;
 
+/// What was opened on behalf of one dataset: however often and by whatever name sources are mapped, each is opened
+/// once.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// By file and address of the object header.
+    opened: RefCell<FxHashMap<(usize, u64), Arc<Source>>>,
+}
+
 /// Most blocks of a mapping with `%b` in its names, and most pieces of one dimension of a selection.
 const MAX_PIECES: u64 = 1 << 24;
 
@@ -51,7 +61,13 @@ fn check_depth(store: &Store, depth: u32) -> Result<()> {
     Ok(())
 }
 
-fn open(store: &Arc<Store>, file: &Name, dataset: &Name, depth: u32) -> Result<Source> {
+fn open(
+    session: &Session,
+    store: &Arc<Store>,
+    file: &Name,
+    dataset: &Name,
+    depth: u32,
+) -> Result<Arc<Source>> {
     check_depth(store, depth)?;
     let policy = &store.settings.policy.virtual_sources;
     let other = match file.as_bytes() {
@@ -59,9 +75,15 @@ fn open(store: &Arc<Store>, file: &Name, dataset: &Name, depth: u32) -> Result<S
         name => store.other(name, policy, "source file of a virtual dataset")?,
     };
     let found = Location::root(&other).resolve(dataset.as_bytes())?;
+    let key = (Arc::as_ptr(&found.store) as usize, found.address);
+    if let Some(source) = session.opened.borrow().get(&key) {
+        return Ok(source.clone());
+    }
     let header = ObjectHeader::read(&found.store.reader, found.address)?;
-    let core = DatasetCore::open(&found.store, &header, depth + 1)?;
-    Ok(Source { store: found.store, core })
+    let core = DatasetCore::open_in(&found.store, &header, session, depth + 1)?;
+    let source = Arc::new(Source { store: found.store, core });
+    session.opened.borrow_mut().insert(key, source.clone());
+    Ok(source)
 }
 
 /// Errors by which a source counts as missing.
@@ -84,8 +106,8 @@ fn find(
     if let Some(known) = lock().get(&key) {
         return Ok(known.clone());
     }
-    let source = match open(store, file, dataset, depth) {
-        Ok(source) => Some(Arc::new(source)),
+    let source = match open(&Session::default(), store, file, dataset, depth) {
+        Ok(source) => Some(source),
         Err(e) if is_missing(&e) => None,
         Err(e) => return Err(e),
     };
@@ -159,6 +181,7 @@ pub(crate) fn extend(
     store: &Arc<Store>,
     mappings: &[VirtualMapping],
     dataspace: &mut Dataspace,
+    session: &Session,
     depth: u32,
 ) -> Result<()> {
     let max_dims = dataspace.max_dims();
@@ -182,7 +205,7 @@ pub(crate) fn extend(
             while blocks < MAX_PIECES {
                 let file = substitute(&mapping.file, Some(blocks))?;
                 let dataset = substitute(&mapping.dataset, Some(blocks))?;
-                match open(store, &file, &dataset, depth) {
+                match open(session, store, &file, &dataset, depth) {
                     Ok(_) => blocks += 1,
                     Err(e) if is_missing(&e) => break,
                     Err(e) => return Err(e),
@@ -196,9 +219,10 @@ pub(crate) fn extend(
             }
         } else {
             let (file, dataset) = (substitute(&mapping.file, None)?, substitute(&mapping.dataset, None)?);
-            match open(store, &file, &dataset, depth) {
+            match open(session, store, &file, &dataset, depth) {
                 Ok(source) => {
-                    let extents = source.core.raw.dims();
+                    // As libhdf5 does: of a source that is virtual itself, the extent that is stored.
+                    let extents = &source.core.stored_dims;
                     let len = match unlimited_dim(&mapping.source) {
                         Some((i, dim)) => clipped_len(&dim, extents.get(i).copied().unwrap_or(0)),
                         None => 0,
@@ -224,9 +248,11 @@ pub(crate) fn extend(
 /// Sources that cannot be opened, with the reason.
 pub(crate) fn missing(data: &RawData, store: &Arc<Store>) -> Result<Vec<(String, Error)>> {
     let mut out = Vec::new();
-    for mapping in data.mappings.iter().filter(|m| !is_printf(m)) {
+    let session = Session::default();
+    // Of sources with a block number, the first one: how many there should be is not said.
+    for mapping in &data.mappings {
         let (file, dataset) = (substitute(&mapping.file, None)?, substitute(&mapping.dataset, None)?);
-        if let Err(e) = open(store, &file, &dataset, 0) {
+        if let Err(e) = open(&session, store, &file, &dataset, 0) {
             out.push((format!("{file}:{dataset}"), e));
         }
     }
@@ -441,29 +467,32 @@ fn intersect(wanted: &[Run], side: &Side, dims: &[u64]) -> Result<Vec<Run>> {
             if segments.iter().any(Vec::is_empty) {
                 return Ok(Vec::new());
             }
-            let segments: Vec<&[Segment]> = segments.iter().map(Vec::as_slice).collect();
+            let pieces: Vec<Pieces<'_>> = segments.iter().map(|s| Pieces::List(s)).collect();
             element_count(shape)?;
-            for_each_run(&segments, dims, shape, &mut |run| {
-                selected.try_reserve(1).map_err(|_| Error::limit("runs of a selection", 1, 0))?;
-                selected.push(run);
-                Ok(())
-            })?;
+            for_each_run(&pieces, dims, shape, &mut |run| push_within(&mut selected, run))?;
         }
     }
     selected.sort_unstable_by_key(|run| run.source);
-    let mut out = try_vec("runs of a selection", selected.len().min(wanted.len()) as u64)?;
-    let (mut i, mut k) = (0, 0);
-    while let (Some(a), Some(b)) = (wanted.get(i), selected.get(k)) {
-        let start = a.source.max(b.source);
-        let end = (a.source + a.len).min(b.source + b.len);
-        if start < end {
-            out.push(Run {
-                source: b.target + (start - b.source),
-                target: a.target + (start - a.source),
-                len: end - start,
-            });
+    // Each element of the result is written by one source element: the targets of a read must not overlap.
+    if selected.windows(2).any(|pair| pair[0].source + pair[0].len > pair[1].source) {
+        return Err(Error::corrupt("a mapping selects an element of the virtual dataset twice"));
+    }
+    let (Some(first), Some(last)) = (selected.first(), selected.last()) else { return Ok(Vec::new()) };
+    let (low, high) = (first.source, last.source + last.len);
+    // The wanted runs are sorted by where they start; they may overlap.
+    let longest = wanted.iter().map(|run| run.len).max().unwrap_or(0);
+    let from = wanted.partition_point(|run| run.source.saturating_add(longest) <= low);
+    let mut out = Vec::new();
+    for a in wanted[from..].iter().take_while(|run| run.source < high) {
+        let end = a.source + a.len;
+        let k = selected.partition_point(|b| b.source + b.len <= a.source);
+        for b in selected[k..].iter().take_while(|b| b.source < end) {
+            let start = a.source.max(b.source);
+            let len = end.min(b.source + b.len) - start;
+            let run =
+                Run { source: b.target + (start - b.source), target: a.target + (start - a.source), len };
+            push_within(&mut out, run)?;
         }
-        if a.source + a.len <= b.source + b.len { i += 1 } else { k += 1 }
     }
     Ok(out)
 }

@@ -5,7 +5,7 @@ mod slice;
 
 pub use slice::IntoSelection;
 
-/// Count or block of a hyperslab that reaches as far as the extent does.
+/// Count or block of a hyperslab that reaches as far as the extent does; of a count, whole blocks only.
 pub const UNLIMITED: u64 = u64::MAX;
 
 /// Which elements of a dataset are meant, and in which order.

@@ -52,25 +52,11 @@ impl Axis {
         self.count * self.block
     }
 
-    /// The segments within `low..high`.
-    pub(crate) fn segments(&self, low: u64, high: u64) -> impl Iterator<Item = Segment> + use<> {
-        let axis = *self;
-        // The first block that ends behind `low`.
-        let first =
-            if low < axis.start + axis.block { 0 } else { (low - axis.start - axis.block) / axis.stride + 1 };
-        (first..axis.count).map_while(move |i| {
-            let start = axis.start + i * axis.stride;
-            if start >= high {
-                return None;
-            }
-            let from = start.max(low);
-            let to = (start + axis.block).min(high);
-            Some(Segment {
-                source: from,
-                target: i * axis.block + (from - start),
-                len: to.saturating_sub(from),
-            })
-        })
+    /// Number of selected elements below a position.
+    fn count_below(&self, position: u64) -> u64 {
+        let Some(distance) = position.checked_sub(self.start) else { return 0 };
+        let (blocks, rest) = (distance / self.stride, distance % self.stride);
+        if blocks >= self.count { self.len() } else { blocks * self.block + rest.min(self.block) }
     }
 
     /// First element and the one behind the last.
@@ -78,6 +64,75 @@ impl Axis {
         match self.count {
             0 => (self.start, self.start),
             n => (self.start, self.start + (n - 1) * self.stride + self.block),
+        }
+    }
+}
+
+/// The selected elements of one dimension.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pieces<'a> {
+    /// Those of an axis in `low..high`; sources count from `low`.
+    Window { axis: Axis, low: u64, high: u64 },
+    /// These.
+    List(&'a [Segment]),
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn segments(self) -> Segments<'a> {
+        match self {
+            Pieces::List(list) => Segments::List(list.iter()),
+            Pieces::Window { axis, low, high } => {
+                // The first block that ends behind `low`.
+                let first_end = axis.start.saturating_add(axis.block);
+                let next = if low < first_end { 0 } else { (low - first_end) / axis.stride + 1 };
+                Segments::Window { axis, next, low, high }
+            }
+        }
+    }
+
+    /// Number of elements.
+    pub(crate) fn len(self) -> u64 {
+        match self {
+            Pieces::List(list) => list.iter().map(|s| s.len).sum(),
+            Pieces::Window { axis, low, high } => axis.count_below(high) - axis.count_below(low),
+        }
+    }
+
+    /// The only segment, if there is one only.
+    pub(crate) fn single(self) -> Option<Segment> {
+        let mut segments = self.segments();
+        segments.next().filter(|_| segments.next().is_none())
+    }
+}
+
+/// The segments of [`Pieces`], in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Segments<'a> {
+    Window { axis: Axis, next: u64, low: u64, high: u64 },
+    List(std::slice::Iter<'a, Segment>),
+}
+
+impl Iterator for Segments<'_> {
+    type Item = Segment;
+
+    fn next(&mut self) -> Option<Segment> {
+        match self {
+            Segments::List(list) => list.next().copied(),
+            Segments::Window { axis, next, low, high } => {
+                if *next >= axis.count {
+                    return None;
+                }
+                let i = *next;
+                let start = axis.start + i * axis.stride;
+                if start >= *high {
+                    return None;
+                }
+                *next += 1;
+                let from = start.max(*low);
+                let to = (start + axis.block).min(*high);
+                let len = to.saturating_sub(from);
+                Some(Segment { source: from - *low, target: i * axis.block + (from - start), len })
+            }
         }
     }
 }
@@ -165,6 +220,9 @@ impl Selection {
             }
             Selection::Blocks(blocks) => {
                 rank_is(blocks.rank)?;
+                if blocks.rank == 0 {
+                    return Err(Error::shape("blocks of rank 0"));
+                }
                 blocks.resolve(dims).map(Resolved::Runs)
             }
         }
@@ -174,10 +232,14 @@ impl Selection {
     /// the selection.
     ///
     /// # Errors
-    /// `Shape` if the selection does not fit in `dims`; `Limit` if there are too many.
+    /// `Shape` if the selection does not fit in `dims`; `Limit` if there are more than 16 million.
     pub fn linear_runs(&self, dims: &[u64]) -> Result<Vec<(u64, u64)>> {
-        let runs = self.resolve(dims)?.runs(dims)?;
-        Ok(runs.iter().map(|run| (run.source, run.len)).collect())
+        let mut out = Vec::new();
+        self.resolve(dims)?.for_each_run(dims, &mut |run| match out.len() {
+            MAX_LISTED.. => Err(Error::limit("runs of a selection", out.len() as u64 + 1, MAX_LISTED as u64)),
+            _ => push_within(&mut out, (run.source, run.len)),
+        })?;
+        Ok(out)
     }
 
     /// Shape of what is selected: that of the hyperslab, or one dimension for points and unions of blocks.
@@ -208,15 +270,8 @@ impl super::Blocks {
                 }
                 axes.push(Axis::range(a, b - a + 1));
             }
-            let outer = axes[..self.rank - 1].iter().map(Axis::len).try_fold(1u64, u64::checked_mul);
-            let outer = outer.ok_or_else(|| Error::shape("number of rows exceeds 64 bits"))?;
-            if usize::try_from(outer).ok().is_none_or(|n| rows.try_reserve(n).is_err()) {
-                return Err(Error::limit("rows of a selection", outer, isize::MAX as u64 / 16));
-            }
-            Resolved::Grid(axes).for_each_run(dims, &mut |run| {
-                rows.push((run.source, run.len));
-                Ok(())
-            })?;
+            Resolved::Grid(axes)
+                .for_each_run(dims, &mut |run| push_within(&mut rows, (run.source, run.len)))?;
         }
         rows.sort_unstable();
         let mut runs: Vec<Run> = Vec::new();
@@ -258,10 +313,9 @@ impl Resolved {
                 if shape.contains(&0) {
                     return Ok(());
                 }
-                let segments: Vec<Vec<Segment>> =
-                    axes.iter().zip(dims).map(|(axis, &extent)| axis.segments(0, extent).collect()).collect();
-                let segments: Vec<&[Segment]> = segments.iter().map(Vec::as_slice).collect();
-                for_each_run(&segments, dims, &shape, f)
+                let whole = |(&axis, &high): (&Axis, &u64)| Pieces::Window { axis, low: 0, high };
+                let pieces: Vec<Pieces<'_>> = axes.iter().zip(dims).map(whole).collect();
+                for_each_run(&pieces, dims, &shape, f)
             }
         }
     }
@@ -269,15 +323,24 @@ impl Resolved {
     /// The runs, in the order of the result.
     pub(crate) fn runs(&self, dims: &[u64]) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
-        self.for_each_run(dims, &mut |run| {
-            if runs.len() == runs.capacity() && runs.try_reserve(runs.len().max(64)).is_err() {
-                return Err(Error::limit("runs of a selection", runs.len() as u64, runs.len() as u64));
-            }
-            runs.push(run);
-            Ok(())
-        })?;
+        self.for_each_run(dims, &mut |run| push_within(&mut runs, run))?;
         Ok(runs)
     }
+}
+
+/// Runs of a selection that are listed at most.
+pub(crate) const MAX_RUNS: usize = 1 << 26;
+/// Runs that are listed at most for a user.
+const MAX_LISTED: usize = 1 << 24;
+
+/// Adds to a list of runs (or the like), which is bounded.
+pub(crate) fn push_within<T>(list: &mut Vec<T>, item: T) -> Result<()> {
+    let full = list.len() >= MAX_RUNS;
+    if full || (list.len() == list.capacity() && list.try_reserve(list.len().max(64)).is_err()) {
+        return Err(Error::limit("runs of a selection", list.len() as u64 + 1, MAX_RUNS as u64));
+    }
+    list.push(item);
+    Ok(())
 }
 
 /// C-order index of a point, checked against the extent.
@@ -295,20 +358,20 @@ pub(crate) fn linear_index(point: &[u64], dims: &[u64]) -> Result<u64> {
     Ok(index)
 }
 
-/// The runs of a product of segments, between an array of shape `source_dims` and one of shape `target_dims`; runs
+/// The runs of a product of pieces, between an array of shape `source_dims` and one of shape `target_dims`; runs
 /// that continue in both are joined.
 pub(crate) fn for_each_run(
-    segments: &[&[Segment]],
+    pieces: &[Pieces<'_>],
     source_dims: &[u64],
     target_dims: &[u64],
     f: &mut dyn FnMut(Run) -> Result<()>,
 ) -> Result<()> {
     let mut inner = 1u64;
-    let mut rank = segments.len();
+    let mut rank = pieces.len();
     // Trailing dimensions that are whole on both sides are one stretch.
     while rank > 0 {
-        match segments[rank - 1] {
-            [s] if s.len == source_dims[rank - 1] && s.len == target_dims[rank - 1] => {
+        match pieces[rank - 1].single() {
+            Some(s) if s.len == source_dims[rank - 1] && s.len == target_dims[rank - 1] => {
                 inner *= s.len;
                 rank -= 1;
             }
@@ -318,7 +381,7 @@ pub(crate) fn for_each_run(
     if rank == 0 {
         return f(Run { source: 0, target: 0, len: inner });
     }
-    let walk = Walk { segments: &segments[..rank], source_dims, target_dims, inner };
+    let walk = Walk { pieces: &pieces[..rank], source_dims, target_dims, inner };
     let mut strides = [(0u64, 0u64); 32];
     let (mut source, mut target) = (inner, inner);
     for d in (0..rank).rev() {
@@ -330,7 +393,7 @@ pub(crate) fn for_each_run(
 }
 
 struct Walk<'a> {
-    segments: &'a [&'a [Segment]],
+    pieces: &'a [Pieces<'a>],
     source_dims: &'a [u64],
     target_dims: &'a [u64],
     inner: u64,
@@ -346,8 +409,8 @@ impl Walk<'_> {
         f: &mut dyn FnMut(Run) -> Result<()>,
     ) -> Result<()> {
         let (s, t) = strides[d];
-        if d + 1 == self.segments.len() {
-            for seg in self.segments[d] {
+        if d + 1 == self.pieces.len() {
+            for seg in self.pieces[d].segments() {
                 f(Run {
                     source: source + seg.source * s,
                     target: target + seg.target * t,
@@ -356,7 +419,7 @@ impl Walk<'_> {
             }
             return Ok(());
         }
-        for seg in self.segments[d] {
+        for seg in self.pieces[d].segments() {
             for i in 0..seg.len {
                 self.dimension(
                     d + 1,
@@ -446,9 +509,15 @@ mod tests {
     fn segments_of_a_window() {
         let axis = Axis { start: 1, stride: 4, count: 3, block: 2 };
         let seg = |source, target, len| Segment { source, target, len };
-        assert_eq!(axis.segments(2, 6).collect::<Vec<_>>(), [seg(2, 1, 1), seg(5, 2, 1)]);
-        assert_eq!(axis.segments(3, 5).count(), 0);
-        assert_eq!(axis.segments(9, 100).collect::<Vec<_>>(), [seg(9, 4, 2)]);
+        let pieces = |low, high| Pieces::Window { axis, low, high };
+        let segments = |low, high| pieces(low, high).segments().collect::<Vec<_>>();
+        assert_eq!(segments(2, 6), [seg(0, 1, 1), seg(3, 2, 1)]);
+        assert!(segments(3, 5).is_empty());
+        assert_eq!(segments(9, 100), [seg(0, 4, 2)]);
+        assert_eq!(pieces(9, 100).single(), Some(seg(0, 4, 2)));
+        for (low, high) in [(0, 20), (2, 6), (3, 5), (2, 10), (9, 100), (12, 20)] {
+            assert_eq!(pieces(low, high).len(), segments(low, high).iter().map(|s| s.len).sum::<u64>());
+        }
         assert_eq!(axis.bounds(), (1, 11));
     }
 }

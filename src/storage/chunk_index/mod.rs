@@ -99,7 +99,10 @@ impl ChunkTable {
 
     /// C-order number of the chunk at these chunk coordinates.
     pub(crate) fn number(&self, chunk: &[u64]) -> u64 {
-        chunk.iter().zip(&self.grid).fold(0, |n, (&c, &g)| n * g + c)
+        // Where this overflows no chunk can be stored: `Builder::insert` refuses it.
+        let number =
+            chunk.iter().zip(&self.grid).try_fold(0u64, |n, (&c, &g)| n.checked_mul(g)?.checked_add(c));
+        number.unwrap_or(u64::MAX)
     }
 
     /// The chunk at these chunk coordinates, which lie within the grid.

@@ -1,7 +1,7 @@
 //! Raw data in chunks: found in the table, decoded, scattered into the result, by several threads.
 #![allow(unsafe_code)] // pieces of the output: each chunk is worked on by one thread, see `output`
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use super::{RawData, ReadOptions, output::Output};
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
     filter::{ChunkContext, Scratch},
     model::{
         layout::ChunkedLayout,
-        selection::runs::{Axis, Resolved, Run, Segment, for_each_run},
+        selection::runs::{Axis, Pieces, Resolved, Run, for_each_run, push_within},
     },
     storage::{
         Store,
-        chunk_index::{ChunkEntry, ChunkTable},
+        chunk_index::{ChunkEntry, ChunkTable, coordinates},
     },
 };
 
@@ -26,11 +26,17 @@ const LARGE: usize = 16 << 10;
 
 /// The part of a selection that lies in one chunk.
 enum Region<'a> {
-    /// Segments in each dimension; sources count from the start of the dataset.
-    Grid(&'a [&'a [Segment]]),
-    /// Runs; sources count from the start of the chunk.
-    Runs(&'a [Run]),
+    /// In each dimension, counted from the start of the chunk.
+    Grid(&'a [Pieces<'a>]),
+    /// Runs, counted from the start of the chunk.
+    Runs(&'a [Part]),
 }
+
+/// Number of a chunk, and a part of a run that lies in it.
+type Part = (u64, Run);
+
+/// Parts of runs that are worked on at a time.
+const BATCH: usize = 1 << 20;
 
 /// What a thread keeps from chunk to chunk.
 #[derive(Default)]
@@ -80,48 +86,48 @@ pub(super) fn read(
     }
 }
 
-/// The chunks that an axis touches, and its segments in each.
-struct AxisChunks {
-    chunks: Vec<(u64, std::ops::Range<usize>)>,
-    segments: Vec<Segment>,
+/// Chunk coordinates, in one dimension, of the chunks that an axis touches.
+fn touched(axis: &Axis, chunk: u64) -> Vec<u64> {
+    let (start, end) = axis.bounds();
+    let mut out = Vec::new();
+    if start >= end {
+        return out;
+    }
+    let last = (end - 1) / chunk;
+    let mut c = start / chunk;
+    while c <= last {
+        if window(axis, c, chunk).segments().next().is_some() {
+            out.push(c);
+            c += 1;
+        } else {
+            // A stride across whole chunks: go to the chunk of the next block.
+            let blocks = (c * chunk - axis.start).div_ceil(axis.stride);
+            c = ((axis.start + blocks * axis.stride) / chunk).max(c + 1);
+        }
+    }
+    out
 }
 
-impl AxisChunks {
-    fn new(axis: &Axis, chunk: u64) -> Self {
-        let mut out = AxisChunks { chunks: Vec::new(), segments: Vec::new() };
-        let (start, end) = axis.bounds();
-        let mut c = start / chunk;
-        while c * chunk < end {
-            let before = out.segments.len();
-            out.segments.extend(axis.segments(c * chunk, (c + 1).saturating_mul(chunk).min(end)));
-            if out.segments.len() > before {
-                out.chunks.push((c, before..out.segments.len()));
-                c += 1;
-            } else {
-                // A stride across whole chunks: go to the chunk of the next block.
-                let blocks = (c * chunk - axis.start).div_ceil(axis.stride);
-                c = ((axis.start + blocks * axis.stride) / chunk).max(c + 1);
-            }
-        }
-        out
-    }
+/// The part of an axis that lies in a chunk.
+fn window(axis: &Axis, c: u64, chunk: u64) -> Pieces<'static> {
+    let low = c * chunk;
+    Pieces::Window { axis: *axis, low, high: low.saturating_add(chunk) }
 }
 
 impl Reading<'_> {
     fn grid(&self, axes: &[Axis], options: ReadOptions) -> Result<()> {
-        let chunks: Vec<AxisChunks> =
-            axes.iter().zip(&self.layout.chunk).map(|(a, &c)| AxisChunks::new(a, c)).collect();
-        let jobs: usize = chunks.iter().map(|a| a.chunks.len()).product();
+        let chunk = &self.layout.chunk;
+        let chunks: Vec<Vec<u64>> = axes.iter().zip(chunk).map(|(a, &c)| touched(a, c)).collect();
+        let jobs: usize = chunks.iter().map(Vec::len).product();
         self.for_each_job(jobs, options, &|mut job, worker| {
             let mut place = [0u64; MAX_RANK];
-            let mut segments: [&[Segment]; MAX_RANK] = [&[]; MAX_RANK];
-            for (d, axis) in chunks.iter().enumerate().rev() {
-                let (c, range) = &axis.chunks[job % axis.chunks.len()];
-                job /= axis.chunks.len();
-                place[d] = *c;
-                segments[d] = &axis.segments[range.clone()];
+            let mut pieces = [Pieces::List(&[]); MAX_RANK];
+            for (d, list) in chunks.iter().enumerate().rev() {
+                place[d] = list[job % list.len()];
+                job /= list.len();
+                pieces[d] = window(&axes[d], place[d], chunk[d]);
             }
-            self.chunk(&place[..axes.len()], &Region::Grid(&segments[..axes.len()]), worker)
+            self.chunk(&place[..axes.len()], &Region::Grid(&pieces[..axes.len()]), worker)
         })
     }
 
@@ -129,33 +135,43 @@ impl Reading<'_> {
         let dims = self.data.dims();
         let rank = dims.len();
         let chunk = &self.layout.chunk;
-        // (number of the chunk, part of a run relative to the chunk)
-        let mut parts: Vec<(u64, Run)> = Vec::new();
-        let mut point = vec![0u64; rank];
-        for run in runs {
-            let (mut source, mut target, mut left) = (run.source, run.target, run.len);
-            while left > 0 {
-                super::super::chunk_index::coordinates(source, dims, &mut point);
+        // In batches, so that a selection of many single elements does not need many times its size.
+        let mut runs = runs.iter().copied();
+        let mut rest: Option<Run> = None;
+        let mut parts: Vec<Part> = Vec::new();
+        loop {
+            parts.clear();
+            while parts.len() < BATCH
+                && let Some(run) = rest.take().or_else(|| runs.next())
+            {
+                let mut point = [0u64; MAX_RANK];
+                coordinates(run.source, dims, &mut point[..rank]);
                 let column = point[rank - 1];
-                let len = left.min(dims[rank - 1] - column).min(chunk[rank - 1] - column % chunk[rank - 1]);
-                let place: Vec<u64> = point.iter().zip(chunk).map(|(p, c)| p / c).collect();
+                let len =
+                    run.len.min(dims[rank - 1] - column).min(chunk[rank - 1] - column % chunk[rank - 1]);
                 let inside = point.iter().zip(chunk).fold(0, |n, (p, c)| n * c + p % c);
-                parts.try_reserve(1).map_err(|_| Error::limit("runs of a selection", left, 0))?;
-                parts.push((self.table.number(&place), Run { source: inside, target, len }));
-                source += len;
-                target += len;
-                left -= len;
+                point.iter_mut().zip(chunk).for_each(|(p, c)| *p /= c);
+                push_within(
+                    &mut parts,
+                    (self.table.number(&point[..rank]), Run { source: inside, len, ..run }),
+                )?;
+                if len < run.len {
+                    rest =
+                        Some(Run { source: run.source + len, target: run.target + len, len: run.len - len });
+                }
             }
+            if parts.is_empty() {
+                return Ok(());
+            }
+            parts.sort_by_key(|(number, _)| *number);
+            let groups: Vec<&[Part]> = parts.chunk_by(|a, b| a.0 == b.0).collect();
+            self.for_each_job(groups.len(), options, &|job, worker| {
+                let group = groups[job];
+                let mut place = [0u64; MAX_RANK];
+                coordinates(group[0].0, &self.table.grid, &mut place[..rank]);
+                self.chunk(&place[..rank], &Region::Runs(group), worker)
+            })?;
         }
-        parts.sort_by_key(|(number, _)| *number);
-        let groups: Vec<&[(u64, Run)]> = parts.chunk_by(|a, b| a.0 == b.0).collect();
-        self.for_each_job(groups.len(), options, &|job, worker| {
-            let group = groups[job];
-            let mut place = vec![0u64; rank];
-            super::super::chunk_index::coordinates(group[0].0, &self.table.grid, &mut place);
-            let runs: Vec<Run> = group.iter().map(|(_, run)| *run).collect();
-            self.chunk(&place, &Region::Runs(&runs), worker)
-        })
     }
 
     fn for_each_job(
@@ -186,7 +202,7 @@ impl Reading<'_> {
 
     fn chunk(&self, place: &[u64], region: &Region<'_>, worker: &mut Worker) -> Result<()> {
         let Some(entry) = self.table.get(place) else {
-            return self.for_each_run(place, region, &mut |run| {
+            return self.for_each_run(region, &mut |run| {
                 let (_, target, len) = self.bytes(run);
                 // SAFETY: the part of the selection in this chunk, see the module.
                 unsafe { self.out.fill(target..target + len, self.data.fill.bytes()) }
@@ -213,7 +229,7 @@ impl Reading<'_> {
         let mask = self.data.filter_mask(self.layout, &first[..place.len()], entry.mask);
         let unfiltered = filters.iter().enumerate().all(|(i, _)| i >= 32 || mask & (1 << i) != 0);
         if unfiltered {
-            return self.unfiltered_chunk(place, entry, region, worker);
+            return self.unfiltered_chunk(entry, region, worker);
         }
         let context = ChunkContext { chunk_bytes: self.chunk_bytes, element_size: self.data.element_size };
         let limit = self.chunk_bytes as u64 * 2 + (1 << 16);
@@ -235,27 +251,21 @@ impl Reading<'_> {
         let number = self.table.number(place);
         let keep = self.data.cache.takes(self.chunk_bytes) && !self.covers(place, region);
         if keep && let Some(chunk) = self.data.cache.get(number) {
-            return self.scatter(place, region, &chunk);
+            return self.scatter(region, &chunk);
         }
         let Worker { scratch, stored } = worker;
         let stored = self.stored(entry, stored)?;
         let chunk = self.data.pipeline.decode_chunk(&context, mask, stored, scratch)?;
         if keep {
             let chunk: Arc<[u8]> = chunk.into();
-            self.scatter(place, region, &chunk)?;
+            self.scatter(region, &chunk)?;
             self.data.cache.put(number, chunk);
             return Ok(());
         }
-        self.scatter(place, region, chunk)
+        self.scatter(region, chunk)
     }
 
-    fn unfiltered_chunk(
-        &self,
-        place: &[u64],
-        entry: ChunkEntry,
-        region: &Region<'_>,
-        worker: &mut Worker,
-    ) -> Result<()> {
+    fn unfiltered_chunk(&self, entry: ChunkEntry, region: &Region<'_>, worker: &mut Worker) -> Result<()> {
         let reader = &self.store.reader;
         if entry.size < self.chunk_bytes as u64 {
             return Err(Error::corrupt(format!("{} bytes for a chunk of {}", entry.size, self.chunk_bytes)));
@@ -276,11 +286,11 @@ impl Reading<'_> {
         if (!prefers_read || wanted < self.chunk_bytes as u64 / 4)
             && let Some(chunk) = reader.slice(entry.address, self.chunk_bytes as u64)
         {
-            return self.scatter(place, region, chunk);
+            return self.scatter(region, chunk);
         }
         let chunk = resized(&mut worker.stored, self.chunk_bytes)?;
         reader.read_into(entry.address, chunk).in_structure("chunk")?;
-        self.scatter(place, region, chunk)
+        self.scatter(region, chunk)
     }
 
     /// The stored bytes of a chunk.
@@ -304,17 +314,22 @@ impl Reading<'_> {
     /// Where the chunk goes, if all of it goes to one place.
     fn whole(&self, region: &Region<'_>) -> Option<usize> {
         let target = match region {
-            Region::Runs([run]) if run.len == self.chunk_elements => run.target,
+            Region::Runs([(_, run)]) if run.len == self.chunk_elements => run.target,
             Region::Runs(_) => return None,
-            Region::Grid(segments) => {
+            Region::Grid(pieces) => {
                 let chunk = &self.layout.chunk;
-                let fits = segments.iter().zip(chunk).all(|(s, &c)| s.len() == 1 && s[0].len == c);
+                let mut first_targets = [0; MAX_RANK];
+                let fits = pieces.iter().zip(chunk).zip(&mut first_targets).all(|((p, &c), first)| {
+                    let single = p.single().filter(|s| s.len == c);
+                    *first = single.map_or(0, |s| s.target);
+                    single.is_some()
+                });
                 // Behind the first dimension with more than one row, every dimension must be whole in the result.
                 let first = chunk.iter().position(|&c| c > 1).unwrap_or(chunk.len());
                 if !fits || chunk.iter().zip(&self.target_dims).skip(first + 1).any(|(c, t)| c != t) {
                     return None;
                 }
-                segments.iter().zip(&self.target_dims).fold(0, |n, (s, &t)| n * t + s[0].target)
+                first_targets.iter().zip(&self.target_dims).fold(0, |n, (first, &t)| n * t + first)
             }
         };
         Some(target as usize * self.data.element_size)
@@ -323,8 +338,8 @@ impl Reading<'_> {
     /// Selected bytes of the chunk.
     fn wanted(&self, region: &Region<'_>) -> u64 {
         let elements: u64 = match region {
-            Region::Grid(segments) => segments.iter().map(|s| s.iter().map(|s| s.len).sum::<u64>()).product(),
-            Region::Runs(runs) => runs.iter().map(|r| r.len).sum(),
+            Region::Grid(pieces) => pieces.iter().map(|p| p.len()).product(),
+            Region::Runs(parts) => parts.iter().map(|(_, run)| run.len).sum(),
         };
         elements * self.data.element_size as u64
     }
@@ -340,8 +355,8 @@ impl Reading<'_> {
         self.wanted(region) >= inside * self.data.element_size as u64
     }
 
-    fn scatter(&self, place: &[u64], region: &Region<'_>, chunk: &[u8]) -> Result<()> {
-        self.for_each_run(place, region, &mut |run| {
+    fn scatter(&self, region: &Region<'_>, chunk: &[u8]) -> Result<()> {
+        self.for_each_run(region, &mut |run| {
             let (source, target, len) = self.bytes(run);
             // SAFETY: the part of the selection in this chunk, see the module.
             unsafe { self.out.put(target, &chunk[source..source + len]) }
@@ -354,35 +369,10 @@ impl Reading<'_> {
         (run.source as usize * size, run.target as usize * size, run.len as usize * size)
     }
 
-    fn for_each_run(
-        &self,
-        place: &[u64],
-        region: &Region<'_>,
-        f: &mut dyn FnMut(Run) -> Result<()>,
-    ) -> Result<()> {
+    fn for_each_run(&self, region: &Region<'_>, f: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
         match region {
-            Region::Runs(runs) => runs.iter().try_for_each(|&run| f(run)),
-            Region::Grid(segments) => {
-                let rank = segments.len();
-                // Almost always one segment a dimension: no allocation.
-                let mut single = [Segment { source: 0, target: 0, len: 0 }; MAX_RANK];
-                let mut shifted: [Cow<'_, [Segment]>; MAX_RANK] = [const { Cow::Borrowed(&[]) }; MAX_RANK];
-                let origin = |d: usize| place[d] * self.layout.chunk[d];
-                for d in 0..rank {
-                    if let [s] = segments[d] {
-                        single[d] = Segment { source: s.source - origin(d), ..*s };
-                    } else {
-                        let moved =
-                            segments[d].iter().map(|s| Segment { source: s.source - origin(d), ..*s });
-                        shifted[d] = Cow::Owned(moved.collect());
-                    }
-                }
-                let mut slices: [&[Segment]; MAX_RANK] = [&[]; MAX_RANK];
-                for d in 0..rank {
-                    slices[d] = if segments[d].len() == 1 { &single[d..=d] } else { &shifted[d] };
-                }
-                for_each_run(&slices[..rank], &self.layout.chunk, &self.target_dims, f)
-            }
+            Region::Runs(parts) => parts.iter().try_for_each(|&(_, run)| f(run)),
+            Region::Grid(pieces) => for_each_run(pieces, &self.layout.chunk, &self.target_dims, f),
         }
     }
 }
