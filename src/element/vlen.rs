@@ -107,3 +107,30 @@ unsafe impl<T: H5Type, const N: usize> H5Type for [T; N] {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        element::{HeapArena, SwapPlan},
+        model::datatype::ByteOrder,
+    };
+
+    #[test]
+    fn arrays_of_rank_2_are_nested_arrays() {
+        let file = Datatype {
+            size: 12,
+            class: DatatypeClass::Array {
+                dims: vec![2, 3],
+                base: Box::new(Datatype::integer(2, true, ByteOrder::Big)),
+            },
+        };
+        let plan = <[[i16; 3]; 2]>::plan(&file).unwrap();
+        let bytes: Vec<u8> = (0..12).collect();
+        let rows = <[[i16; 3]; 2]>::decode(&plan, &bytes, &HeapArena::default()).unwrap();
+        assert_eq!(rows, [[0x0001, 0x0203, 0x0405], [0x0607, 0x0809, 0x0a0b]]);
+        assert_eq!(SwapPlan::between(&<[[i16; 3]; 2]>::datatype(), &file), Some(SwapPlan::All(2)));
+        assert_eq!(<[i16; 6]>::plan(&file).map(|_| ()).map_err(|e| e.to_string()), Ok(()));
+        assert!(<[[i16; 2]; 3]>::plan(&file).is_err());
+    }
+}

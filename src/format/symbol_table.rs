@@ -217,4 +217,14 @@ mod tests {
         assert!(SymbolTableNode::entry(&literal(), usize::MAX, Sizes::EIGHT).is_err());
         assert!(SymbolTableNode::encode(&[], 0, Sizes::EIGHT).is_ok());
     }
+
+    #[test]
+    fn names_have_the_width_of_lengths() {
+        let sizes = Sizes { offset: 8, length: 4 };
+        let entry = SymbolTableEntry { name_offset: 16, header: Some(0x320), cache: EntryCache::None };
+        let bytes = SymbolTableNode::encode(&[entry], 2, sizes).unwrap();
+        assert_eq!(bytes.len(), 8 + 2 * 36);
+        assert_eq!(bytes[8..20], [16, 0, 0, 0, 0x20, 3, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(SymbolTableNode::decode(&bytes, sizes).unwrap(), [entry]);
+    }
 }

@@ -605,4 +605,23 @@ mod tests {
         let all: Vec<(u64, u64)> = runs.iter().map(|r| (r.source, r.target)).collect();
         assert_eq!(all, [(8, 1), (9, 3), (10, 5), (11, 7)]);
     }
+
+    #[test]
+    fn an_element_may_be_wanted_twice_but_not_mapped_twice() {
+        let run = |source, target, len| Run { source, target, len };
+        // Elements 0 to 9, then 5 and 1 again.
+        let mut wanted = vec![run(0, 0, 10), run(5, 10, 1), run(1, 11, 1)];
+        wanted.sort_unstable_by_key(|r| r.source);
+        let even = Selection::Hyperslab(vec![HyperslabDim { start: 0, stride: 2, count: 5, block: 1 }]);
+        let odd = Selection::Hyperslab(vec![HyperslabDim { start: 1, stride: 2, count: 5, block: 1 }]);
+        let mut targets: Vec<u64> = Vec::new();
+        for selection in [even, odd] {
+            let side = side(&selection, &[10], Some(&[(0, 10)]), None).unwrap();
+            targets.extend(intersect(&wanted, &side, &[10]).unwrap().iter().map(|r| r.target));
+        }
+        targets.sort_unstable();
+        assert_eq!(targets, (0..12).collect::<Vec<_>>());
+        let twice = Side::Runs(vec![run(0, 0, 2), run(1, 2, 1)]);
+        assert!(intersect(&wanted, &twice, &[10]).is_err());
+    }
 }

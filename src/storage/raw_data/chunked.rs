@@ -386,3 +386,17 @@ fn resized(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8]> {
     }
     Ok(&mut buffer[..len])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_near_the_largest_extent() {
+        let end = u64::MAX - 1;
+        assert_eq!(touched(&Axis::range(end - 1, 1), 1000), [(end - 1) / 1000]);
+        let far = Axis { start: 5, stride: u64::MAX / 2, count: 2, block: 1 };
+        assert_eq!(touched(&far, 10), [0, (5 + u64::MAX / 2) / 10]);
+        assert!(touched(&Axis::range(0, 0), 10).is_empty());
+    }
+}

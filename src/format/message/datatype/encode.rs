@@ -87,11 +87,13 @@ fn put(datatype: &Datatype, container: u8, out: &mut Vec<u8>) -> Result<()> {
         }
         DatatypeClass::Opaque { tag } => {
             let tag = tag.as_bytes();
-            if tag.len() > 248 || tag.contains(&0) {
+            if tag.len() > 255 || tag.contains(&0) {
                 return Err(Error::usage("the tag of an opaque type is too long or has a NUL in it"));
             }
-            header(out, class::OPAQUE, tag.len().next_multiple_of(8) as u32)?;
-            put_padded(out, tag, 8);
+            // The length has eight bits: no room for padding from 249 on.
+            let padding = if tag.len() > 248 { 1 } else { 8 };
+            header(out, class::OPAQUE, tag.len().next_multiple_of(padding) as u32)?;
+            put_padded(out, tag, padding);
         }
         DatatypeClass::Compound(members) => {
             if members.is_empty() {

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_encoded() {
-        let long = of(4, DatatypeClass::Opaque { tag: "x".repeat(249).into() });
+        let long = of(4, DatatypeClass::Opaque { tag: "x".repeat(256).into() });
         assert!(is_usage(encode_datatype(&long, 3)));
         assert!(is_usage(encode_datatype(&of(4, DatatypeClass::Compound(vec![])), 3)));
         let bad = of(4, DatatypeClass::Compound(vec![member("a\0b", 0, i32le())]));
