@@ -22,6 +22,11 @@
 //! | 1 | [`source`], [`model`], `filter` | the only OS I/O; plain values; codecs |
 //! | 0 | [`Error`], [`Limits`], [`Policy`] | what can go wrong, what is allowed |
 
+/// The examples of the README must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;
+
 mod attribute;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
