@@ -304,11 +304,12 @@ impl Dataset {
         self.object.named(read())
     }
 
-    /// Reads all elements into the caller's buffer, in C order.
+    /// Reads all elements into the caller's buffer, in C order. Plain elements laid out as in the file (but for the
+    /// byte order) go there without a copy; others are decoded first and then moved there.
     ///
     /// # Errors
-    /// `Type` unless elements of `T` are plain bytes laid out as in the file (but for the byte order); `Shape` if the
-    /// buffer has another length; as [`read_vec`](Self::read_vec).
+    /// `Shape` if the buffer has another length; as [`read_vec`](Self::read_vec). After an error the content of the
+    /// buffer is arbitrary.
     pub fn read_into<T: H5Type>(&self, buffer: &mut [T]) -> Result<()> {
         self.object.named(self.whole().and_then(|all| self.read_resolved_into(&all, buffer)))
     }
