@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::ArrayD;
+use ndarray::{Array1, ArrayD};
 
 use crate::{
     element::{H5Type, HeapArena, Values, gather},
@@ -91,6 +91,17 @@ impl Attribute {
     /// `Type` if the datatype is another; `Corrupt`.
     pub fn read<T: H5Type>(&self) -> Result<ArrayD<T>> {
         self.named(array(self.read_vec()?, self.shape()))
+    }
+
+    /// All elements of an attribute of rank 1.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `Shape` for another rank.
+    pub fn read_1d<T: H5Type>(&self) -> Result<Array1<T>> {
+        if self.shape().len() != 1 {
+            return self.named(Err(Error::shape(format!("rank 1 wanted, the shape is {:?}", self.shape()))));
+        }
+        Ok(Array1::from_vec(self.read_vec()?))
     }
 
     /// The only element.

@@ -242,6 +242,15 @@ impl Dataset {
         self.object.named(array(elements, self.shape()))
     }
 
+    /// All elements, in the shape of the dataset: the name of [`read`](Self::read) beside
+    /// [`read_1d`](Self::read_1d) and [`read_2d`](Self::read_2d), for any number of dimensions.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_dyn<T: H5Type>(&self) -> Result<ArrayD<T>> {
+        self.read()
+    }
+
     /// All elements of a dataset of rank 1.
     ///
     /// # Errors
