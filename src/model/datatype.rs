@@ -216,16 +216,24 @@ impl Datatype {
         Datatype { size, class: DatatypeClass::Integer(IntegerType::full(size, signed, order)) }
     }
 
-    /// IEEE 754 binary16, binary32, binary64 or binary128; `size` is 2, 4, 8 or 16.
-    ///
-    /// # Panics
-    /// For any other size.
-    #[allow(clippy::panic)]
-    pub fn float(size: usize, order: ByteOrder) -> Self {
-        match FloatType::ieee(size, order) {
-            Some(f) => Datatype { size, class: DatatypeClass::Float(f) },
-            None => panic!("no IEEE 754 binary format has {size} bytes"),
-        }
+    /// IEEE 754 binary16, binary32, binary64 or binary128; `None` unless `size` is 2, 4, 8 or 16.
+    pub fn float(size: usize, order: ByteOrder) -> Option<Self> {
+        FloatType::ieee(size, order).map(|f| Datatype { size, class: DatatypeClass::Float(f) })
+    }
+
+    /// IEEE 754 binary16.
+    pub fn f16(order: ByteOrder) -> Self {
+        Datatype { size: 2, class: DatatypeClass::Float(FloatType::binary(16, 5, order)) }
+    }
+
+    /// IEEE 754 binary32.
+    pub fn f32(order: ByteOrder) -> Self {
+        Datatype { size: 4, class: DatatypeClass::Float(FloatType::binary(32, 8, order)) }
+    }
+
+    /// IEEE 754 binary64.
+    pub fn f64(order: ByteOrder) -> Self {
+        Datatype { size: 8, class: DatatypeClass::Float(FloatType::binary(64, 11, order)) }
     }
 
     /// Variable-length string in UTF-8, NUL-terminated, as h5py writes it.
@@ -298,30 +306,33 @@ impl IntegerType {
 impl FloatType {
     /// IEEE 754 binary interchange format of 2, 4, 8 or 16 bytes.
     pub fn ieee(size: usize, order: ByteOrder) -> Option<Self> {
-        let (exponent_size, exponent_bias) = match size {
-            2 => (5u8, 15),
-            4 => (8, 127),
-            8 => (11, 1023),
-            16 => (15, 16383),
+        Some(match size {
+            2 => Self::binary(16, 5, order),
+            4 => Self::binary(32, 8, order),
+            8 => Self::binary(64, 11, order),
+            16 => Self::binary(128, 15, order),
             _ => return None,
-        };
-        let bits = (size * 8) as u8;
+        })
+    }
+
+    /// IEEE 754 binary interchange format of so many bits.
+    fn binary(bits: u8, exponent_size: u8, order: ByteOrder) -> Self {
         let mantissa_size = bits - 1 - exponent_size;
-        Some(FloatType {
+        FloatType {
             order,
             offset: 0,
             precision: u16::from(bits),
             sign: bits - 1,
             exponent_position: mantissa_size,
             exponent_size,
-            exponent_bias,
+            exponent_bias: (1 << (exponent_size - 1)) - 1,
             mantissa_position: 0,
             mantissa_size,
             normalization: Normalization::Implied,
             low_pad: false,
             high_pad: false,
             internal_pad: false,
-        })
+        }
     }
 
     /// True if this is the IEEE 754 binary format of `size` bytes, in whatever byte order; padding bits are ignored.
