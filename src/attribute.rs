@@ -110,7 +110,11 @@ impl Attribute {
     /// `Shape` if there are none or several; `Type`; `Corrupt`.
     pub fn read_scalar<T: H5Type>(&self) -> Result<T> {
         if self.data.dataspace.len()? != 1 {
-            return self.named(Err(Error::shape(format!("{:?} elements, not one", self.data.dataspace))));
+            let text = match self.data.dataspace.is_null() {
+                true => "one element wanted, the dataspace is null".to_owned(),
+                false => format!("one element wanted, the shape is {:?}", self.shape()),
+            };
+            return self.named(Err(Error::shape(text)));
         }
         self.named(one(self.read_vec()?))
     }

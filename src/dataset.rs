@@ -286,7 +286,7 @@ impl Dataset {
         if self.len()? != 1 {
             return self
                 .object
-                .named(Err(Error::shape(format!("shape {:?}, not one element", self.shape()))));
+                .named(Err(Error::shape(format!("one element wanted, the shape is {:?}", self.shape()))));
         }
         self.object.named(one(self.read_vec()?))
     }

@@ -244,10 +244,7 @@ impl Step<'_> {
 }
 
 fn find(spec: &FilterSpec) -> Result<&'static dyn Filter> {
-    lookup(spec.id).ok_or_else(|| {
-        let text = format!("filter {} ({}) is not built in", spec.id, name_of(spec));
-        named(spec, Error::unsupported(text))
-    })
+    lookup(spec.id).ok_or_else(|| named(spec, Error::unsupported("not built in")))
 }
 
 fn name_of(spec: &FilterSpec) -> &str {
