@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -61,7 +62,20 @@ fn expected(extension: &str) -> Vec<(String, PathBuf)> {
 
 #[test]
 fn version() {
-    assert_eq!(text(&["version"]), concat!("h5 ", env!("CARGO_PKG_VERSION"), "\n"));
+    let shown = text(&["version"]);
+    let (version, features) = shown.split_once("\nfeatures: ").expect("two lines");
+    assert_eq!(version, concat!("h5 ", env!("CARGO_PKG_VERSION")));
+    let features: Vec<&str> = features.trim_end().split(", ").collect();
+    assert!(features.contains(&"cli") && features.contains(&"filter-lz4"), "{features:?}");
+    assert_eq!(features.contains(&"mmap"), cfg!(feature = "mmap"));
+    // All that the manifest declares, but for the names of several.
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let section = manifest.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let declared = section.lines().filter_map(|l| l.split_once(" = ").map(|(name, _)| name));
+    let single = declared.filter(|name| !name.starts_with('#') && !["default", "filters"].contains(name));
+    if cfg!(all(feature = "derive", feature = "mmap", feature = "parallel")) {
+        assert_eq!(features.iter().copied().collect::<BTreeSet<_>>(), single.collect());
+    }
     assert_eq!(text(&["--version"]), concat!("h5 ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 

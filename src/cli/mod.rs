@@ -25,6 +25,22 @@ mod walk;
 
 use screen::Screen;
 
+/// The features that a build may have, and whether this one has them.
+const FEATURES: [(&str, bool); 12] = [
+    ("cli", cfg!(feature = "cli")),
+    ("derive", cfg!(feature = "derive")),
+    ("filter-bitgroom", cfg!(feature = "filter-bitgroom")),
+    ("filter-bitshuffle", cfg!(feature = "filter-bitshuffle")),
+    ("filter-blosc", cfg!(feature = "filter-blosc")),
+    ("filter-blosc2", cfg!(feature = "filter-blosc2")),
+    ("filter-bzip2", cfg!(feature = "filter-bzip2")),
+    ("filter-lz4", cfg!(feature = "filter-lz4")),
+    ("filter-zfp", cfg!(feature = "filter-zfp")),
+    ("filter-zstd", cfg!(feature = "filter-zstd")),
+    ("mmap", cfg!(feature = "mmap")),
+    ("parallel", cfg!(feature = "parallel")),
+];
+
 /// Look into HDF5 files.
 #[derive(Debug, Parser)]
 #[command(name = "h5", version, max_term_width = 100, subcommand_required = true)]
@@ -98,7 +114,7 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         threads: usize,
     },
-    /// Print the version
+    /// Print the version and the features of this build
     Version,
 }
 
@@ -132,7 +148,11 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         }
         Command::Stat { file } => stat::run(&open(&file)?, &mut screen),
         Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, screen.out),
-        Command::Version => Ok(writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?),
+        Command::Version => {
+            writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?;
+            let enabled = FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name);
+            Ok(writeln!(screen.out, "features: {}", enabled.collect::<Vec<_>>().join(", "))?)
+        }
     }
 }
 
