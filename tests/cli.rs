@@ -145,7 +145,7 @@ fn selections() {
     assert_eq!(cat("..., 0"), cat(":, 0"));
     assert_eq!(cat("1, 1"), "-22\n");
     assert_eq!(cat("50:50"), "[]\n");
-    for (select, status) in [("1,2,3", 1), ("100", 1), ("x", 1), ("::0", 1)] {
+    for (select, status) in [("1,2,3", 1), ("100", 1), ("x", 2), ("::0", 2), ("1:2:3:4", 2)] {
         let message = failure(&["cat", BASIC, "/measurements/counts", "--select", select], status);
         assert!(message.starts_with("h5: ") && message.contains("selection"), "{message}");
     }

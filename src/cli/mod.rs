@@ -160,6 +160,11 @@ fn is_closed_pipe(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// True if the arguments make no sense, whatever the file is: such an error is of no object.
+fn is_wrong_usage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Usage(_)) && error.object().is_none()
+}
+
 /// Runs the command of the arguments of this process.
 pub fn main() -> ExitCode {
     main_of(std::env::args_os())
@@ -182,7 +187,7 @@ fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let _ = out.flush();
             let _ = writeln!(io::stderr(), "h5: {}", screen::safe(&error.to_string()));
-            ExitCode::FAILURE
+            if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
