@@ -187,7 +187,7 @@ impl Dataset {
             }
             // SAFETY: `T::POD` promises that every bit pattern is a value, zeros too.
             let mut out = unsafe { zeroed_vec::<T>(usize::try_from(count).unwrap_or(usize::MAX))? };
-            // SAFETY: as above.
+            // SAFETY: as above; the memory is fresh and zeroed, padding included.
             let memory = unsafe { bytes_of_mut(&mut out) };
             self.read_resolved(selection, &Output::new(memory, true, &swap))?;
             return Ok(out);
@@ -338,11 +338,13 @@ impl Dataset {
             return Err(Error::shape(format!("a buffer of {} for {count} elements", buffer.len())));
         }
         T::plan(&self.core.datatype)?;
-        let swap = SwapPlan::between(&T::datatype(), &self.core.datatype)
-            .filter(|_| T::POD && size_of::<T>() == self.core.raw.element_size);
+        let memory = T::datatype();
+        let swap = SwapPlan::between(&memory, &self.core.datatype)
+            .filter(|_| T::POD && size_of::<T>() == self.core.raw.element_size && memory.has_no_padding());
         match swap {
             Some(swap) => {
-                // SAFETY: `T::POD` promises that every bit pattern is a value.
+                // SAFETY: `T::POD` promises that every bit pattern is a value, and there is no padding: all bytes of
+                // the buffer are initialised.
                 let memory = unsafe { bytes_of_mut(buffer) };
                 self.read_resolved(selection, &Output::new(memory, false, &swap))
             }

@@ -262,6 +262,22 @@ impl Datatype {
         }
     }
 
+    /// True when every byte of an element is one of a number or another leaf: no padding between members.
+    pub(crate) fn has_no_padding(&self) -> bool {
+        match &self.class {
+            DatatypeClass::Compound(members) => {
+                let mut spans: Vec<_> = members.iter().map(|m| (m.offset, m.datatype.size)).collect();
+                spans.sort_unstable();
+                let end = spans.iter().try_fold(0usize, |end, &(offset, size)| {
+                    (offset == end).then(|| end.saturating_add(size))
+                });
+                end == Some(self.size) && members.iter().all(|m| m.datatype.has_no_padding())
+            }
+            DatatypeClass::Array { base, .. } | DatatypeClass::Complex(base) => base.has_no_padding(),
+            _ => true,
+        }
+    }
+
     /// The member of that name of a compound type.
     pub fn member(&self, name: impl AsRef<[u8]>) -> Option<&Member> {
         match &self.class {
@@ -340,5 +356,35 @@ impl FloatType {
         Self::ieee(size, self.order).is_some_and(|ieee| {
             ieee == FloatType { low_pad: false, high_pad: false, internal_pad: false, ..*self }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_found_at_any_depth() {
+        let compound = |size, members: &[(usize, Datatype)]| Datatype {
+            size,
+            class: DatatypeClass::Compound(
+                members
+                    .iter()
+                    .map(|(offset, datatype)| Member {
+                        name: "m".into(),
+                        offset: *offset,
+                        datatype: datatype.clone(),
+                    })
+                    .collect(),
+            ),
+        };
+        let (byte, double) = (Datatype::integer(1, false, ByteOrder::Little), Datatype::f64(ByteOrder::Big));
+        let packed = compound(9, &[(8, byte.clone()), (0, double.clone())]);
+        let padded = compound(16, &[(0, byte.clone()), (8, double.clone())]);
+        let trailing = compound(16, &[(0, double), (8, byte)]);
+        assert!(packed.has_no_padding());
+        assert!(!padded.has_no_padding() && !trailing.has_no_padding());
+        assert!(!compound(25, &[(0, packed.clone()), (9, padded)]).has_no_padding());
+        assert!(compound(18, &[(0, packed.clone()), (9, packed)]).has_no_padding());
     }
 }
