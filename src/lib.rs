@@ -68,7 +68,8 @@ pub use model::{
     link::{Link, LinkTarget, Name},
     selection::{HyperslabDim, IntoSelection, Selection},
 };
-pub use object::{NamedDatatype, Object, ObjectKind};
+pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use storage::space::{FileSpace, MetadataBytes};
 
 /// For this crate's benches and fuzz targets; not part of the API.
 #[doc(hidden)]

@@ -251,8 +251,20 @@ fn stat_counts() {
     assert_eq!(number("compact"), 1);
     assert_eq!(number("chunk index btree1"), 2);
     assert_eq!(number("deflate (1)"), 1);
-    let parts = ["raw data, stored", "object headers", "other metadata, free and unaccounted"];
+    let parts = [
+        "raw data, stored",
+        "superblock and extension",
+        "object headers",
+        "links of groups",
+        "dense attributes",
+        "chunk indexes",
+        "shared messages",
+        "free-space managers",
+        "free, tracked",
+        "global heaps and unaccounted",
+    ];
     assert_eq!(parts.map(number).iter().sum::<u64>(), number("size"));
+    assert!(number("links of groups") > 0 && number("chunk indexes") > 0);
 }
 
 #[test]
