@@ -1,7 +1,8 @@
 //! Canonical bytes of elements, as `h5canon-1` defines them.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
+use super::progress::Progress;
 use crate::{
     ByteOrder, Datatype, DatatypeClass, Element, ErrorKind, File, Reference, Result, Selection, Values,
     model::{
@@ -17,6 +18,8 @@ const GATHER: usize = 1 << 16;
 pub struct Canon<'a> {
     file: &'a File,
     paths: &'a HashMap<u64, String>,
+    /// Bytes that were encoded, and where.
+    pub progress: RefCell<Progress>,
 }
 
 /// Bytes of an element in memory, as libhdf5 holds it.
@@ -65,8 +68,8 @@ fn is_plain(datatype: &Datatype) -> bool {
 
 impl<'a> Canon<'a> {
     /// `paths` gives the path of each object by its address.
-    pub fn new(file: &'a File, paths: &'a HashMap<u64, String>) -> Self {
-        Canon { file, paths }
+    pub fn new(file: &'a File, paths: &'a HashMap<u64, String>, progress: Progress) -> Self {
+        Canon { file, paths, progress: RefCell::new(progress) }
     }
 
     /// The path of an object; `?` if it has none.

@@ -147,7 +147,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
             cat::run(&open(&file)?, path.as_encoded_bytes(), select.as_deref(), format, &mut screen)
         }
         Command::Stat { file } => stat::run(&open(&file)?, &mut screen),
-        Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, screen.out),
+        Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, &mut screen),
         Command::Version => {
             writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?;
             let enabled = FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name);

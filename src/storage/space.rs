@@ -23,7 +23,10 @@ use crate::{
         fractal_heap_block::IndirectBlock,
         free_space::FreeSpaceHeader,
         local_heap::LocalHeap,
-        message::{MessageType, attribute_info::AttributeInfoMessage, file_space_info::FileSpaceInfoMessage},
+        message::{
+            MessageType, attribute_info::AttributeInfoMessage, external_files::ExternalFilesMessage,
+            file_space_info::FileSpaceInfoMessage,
+        },
         primitive::Structure,
         shared_message_table::{SharedMessageRecord, SharedMessageTable},
         symbol_table::SymbolTableNode,
@@ -41,7 +44,7 @@ pub struct MetadataBytes {
     pub links: u64,
     /// Heaps and B-trees of attributes that are not in the object header.
     pub attributes: u64,
-    /// Indexes of chunks.
+    /// Indexes of chunks, and the names of files with external raw data.
     pub chunk_index: u64,
 }
 
@@ -157,10 +160,7 @@ impl Blocks<'_> {
                 self.dense(heap, trees)
             }
             LinkStorage::SymbolTable { btree, heap } => {
-                let heap_len = LocalHeap::encoded_len(sizes) as u64;
-                self.add(heap, heap_len);
-                let heap = store.reader.bytes(heap, heap_len).and_then(|b| LocalHeap::decode(&b, sizes));
-                let heap = heap.map(|heap| _ = self.add(heap.data, heap.size));
+                let heap = self.local_heap(heap);
                 let node_len = KeyKind::Group.node_len(store.superblock.internal_k, sizes) as u64;
                 let leaf_k = usize::from(store.superblock.leaf_k);
                 let symbols_len = SymbolTableNode::encoded_len(2 * leaf_k, sizes) as u64;
@@ -176,6 +176,15 @@ impl Blocks<'_> {
                 heap
             }
         }
+    }
+
+    fn local_heap(&mut self, address: u64) -> Result<()> {
+        let (reader, sizes) = (&self.store.reader, self.store.reader.sizes);
+        let len = LocalHeap::encoded_len(sizes) as u64;
+        let heap = LocalHeap::decode(&reader.bytes(address, len)?, sizes).at(address)?;
+        self.add(address, len);
+        self.add(heap.data, heap.size);
+        Ok(())
     }
 
     fn attributes(&mut self, header: &ObjectHeader) -> Result<()> {
@@ -311,13 +320,18 @@ impl Blocks<'_> {
     }
 
     fn chunk_index(&mut self, header: &ObjectHeader) -> Result<()> {
-        let store = self.store;
+        let (store, sizes) = (self.store, self.store.reader.sizes);
         let dataset = DatasetCore::open(store, header, 0)?;
+        if dataset.raw.external.is_some() {
+            let files = header.content(store, MessageType::ExternalFiles, |body| {
+                ExternalFilesMessage::decode(body, sizes)
+            })?;
+            return files.map_or(Ok(()), |files| self.local_heap(files.heap));
+        }
         let Layout::Chunked(ChunkedLayout { address: Some(address), index, chunk, .. }) = &dataset.raw.layout
         else {
             return Ok(());
         };
-        let sizes = store.reader.sizes;
         match index {
             ChunkIndexType::Single { .. } | ChunkIndexType::Implicit => Ok(()),
             ChunkIndexType::BTreeV1 => {

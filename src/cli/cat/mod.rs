@@ -32,8 +32,8 @@ PATH is /group/dataset, or /object@attribute for an attribute.
 end are whole.
 
 Formats:
-  text  Nested lists for people: every element, floats with the fewest digits that give the same
-        number back.
+  text  Nested lists for people: every element. Floats have, in all formats, the fewest digits that
+        give the same binary16, binary32 or binary64 back, those of other layouts the same binary64.
   json  Integers of any size are exact numbers; NaN and infinities are the strings \"NaN\",
         \"Infinity\" and \"-Infinity\"; a byte of a string that is not UTF-8 is the four characters
         \\xhh. Compounds are objects, complex numbers [re, im], enumerations names (booleans of h5py
