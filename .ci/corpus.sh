@@ -13,8 +13,6 @@ fi
 # Filters that have no codec here yet.
 skip=filter_sz,filter_sz3,filter_sperr,filter_jpeg,filter_lzo,filter_mafisc,filter_fcidecomp,filter_htj2k
 skip+=,filter_user257,filter_user260,filter_257,filter_260,filter_300,filter_312,filter_405
-skip+=,filter_lz4,filter_bitshuffle,filter_zstd,filter_bzip2,filter_blosc,filter_blosc2,filter_zfp
-skip+=,filter_bitgroom,filter_granularbr
 
 failed=0
 cargo build --locked --release --features cli --bin h5 || exit 1

@@ -5,6 +5,7 @@ usage: fuzz/make_corpus.py          (needs h5py and numpy; the files are committ
 """
 
 import re
+import struct
 from pathlib import Path
 
 import h5py
@@ -103,14 +104,53 @@ SEEDS = {
 }
 
 
+# Small files of both generations for the target that compares the sources of bytes.
+SOURCES = ["user_block", "attributes_v3", "single_chunk"]
+
+
+def messages(data, address):
+    """Type and body of each message in the first block of the object header at this address."""
+    if data[address : address + 4] == b"OHDR":
+        flags = data[address + 5]
+        at = address + 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+        width = 1 << (flags & 3)
+        end = at + width + int.from_bytes(data[at : at + width], "little")
+        at, head = at + width, "<BHB" + ("H" if flags & 4 else "")
+    else:
+        at, end, head = address + 16, address + 16 + int.from_bytes(data[address + 8 : address + 12], "little"), "<HHB3x"
+    while at + struct.calcsize(head) <= end:
+        kind, size = struct.unpack_from(head, data, at)[:2]
+        at += struct.calcsize(head)
+        yield kind, data[at : at + size]
+        at += size
+
+
+def message_seeds(f, data, folder):
+    """One seed for each type and version of a message: type, 8-byte addresses, 8-byte lengths, body."""
+    objects = [f["/"]]
+    f.visititems(lambda _, thing: objects.append(thing))
+    for thing in objects:
+        address = f.userblock_size + h5py.h5o.get_info(thing.id).addr
+        for kind, body in messages(data, address):
+            if 0 < kind <= 25 and kind != 16 and body:
+                piece = folder / f"message_{kind:02d}_{body[0]:02x}"
+                if not piece.exists():
+                    piece.write_bytes(bytes([kind, 2, 2]) + body[:400])
+
+
 def main():
     files, pieces = CORPUS / "open_and_walk", CORPUS / "structures"
-    for folder in [files, pieces]:
+    whole, bodies = CORPUS / "sources", CORPUS / "messages"
+    for folder in [files, pieces, whole, bodies]:
         folder.mkdir(parents=True, exist_ok=True)
     for name, (options, fill) in SEEDS.items():
         with h5py.File(files / f"{name}.h5", "w", **options) as f:
             fill(f)
         data = (files / f"{name}.h5").read_bytes()
+        if name in SOURCES:
+            (whole / f"{name}.h5").write_bytes(data)
+        with h5py.File(files / f"{name}.h5") as f:
+            message_seeds(f, data, bodies)
         # One block of each kind, for the target that decodes blocks: 8-byte addresses and lengths.
         for match in re.finditer(SIGNATURES, data):
             piece = pieces / f"{match.group().decode().lower()}_{name}"

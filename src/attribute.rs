@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::ArrayD;
+use ndarray::{Array1, ArrayD};
 
 use crate::{
     element::{H5Type, HeapArena, Values, gather},
@@ -93,13 +93,28 @@ impl Attribute {
         self.named(array(self.read_vec()?, self.shape()))
     }
 
+    /// All elements of an attribute of rank 1.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); `Shape` for another rank.
+    pub fn read_1d<T: H5Type>(&self) -> Result<Array1<T>> {
+        if self.shape().len() != 1 {
+            return self.named(Err(Error::shape(format!("rank 1 wanted, the shape is {:?}", self.shape()))));
+        }
+        Ok(Array1::from_vec(self.read_vec()?))
+    }
+
     /// The only element.
     ///
     /// # Errors
     /// `Shape` if there are none or several; `Type`; `Corrupt`.
     pub fn read_scalar<T: H5Type>(&self) -> Result<T> {
         if self.data.dataspace.len()? != 1 {
-            return self.named(Err(Error::shape(format!("{:?} elements, not one", self.data.dataspace))));
+            let text = match self.data.dataspace.is_null() {
+                true => "one element wanted, the dataspace is null".to_owned(),
+                false => format!("one element wanted, the shape is {:?}", self.shape()),
+            };
+            return self.named(Err(Error::shape(text)));
         }
         self.named(one(self.read_vec()?))
     }

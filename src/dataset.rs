@@ -187,7 +187,7 @@ impl Dataset {
             }
             // SAFETY: `T::POD` promises that every bit pattern is a value, zeros too.
             let mut out = unsafe { zeroed_vec::<T>(usize::try_from(count).unwrap_or(usize::MAX))? };
-            // SAFETY: as above.
+            // SAFETY: as above; the memory is fresh and zeroed, padding included.
             let memory = unsafe { bytes_of_mut(&mut out) };
             self.read_resolved(selection, &Output::new(memory, true, &swap))?;
             return Ok(out);
@@ -242,6 +242,15 @@ impl Dataset {
         self.object.named(array(elements, self.shape()))
     }
 
+    /// All elements, in the shape of the dataset: the name of [`read`](Self::read) beside
+    /// [`read_1d`](Self::read_1d) and [`read_2d`](Self::read_2d), for any number of dimensions.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_dyn<T: H5Type>(&self) -> Result<ArrayD<T>> {
+        self.read()
+    }
+
     /// All elements of a dataset of rank 1.
     ///
     /// # Errors
@@ -277,7 +286,7 @@ impl Dataset {
         if self.len()? != 1 {
             return self
                 .object
-                .named(Err(Error::shape(format!("shape {:?}, not one element", self.shape()))));
+                .named(Err(Error::shape(format!("one element wanted, the shape is {:?}", self.shape()))));
         }
         self.object.named(one(self.read_vec()?))
     }
@@ -304,11 +313,12 @@ impl Dataset {
         self.object.named(read())
     }
 
-    /// Reads all elements into the caller's buffer, in C order.
+    /// Reads all elements into the caller's buffer, in C order. Plain elements laid out as in the file (but for the
+    /// byte order) go there without a copy; others are decoded first and then moved there.
     ///
     /// # Errors
-    /// `Type` unless elements of `T` are plain bytes laid out as in the file (but for the byte order); `Shape` if the
-    /// buffer has another length; as [`read_vec`](Self::read_vec).
+    /// `Shape` if the buffer has another length; as [`read_vec`](Self::read_vec). After an error the content of the
+    /// buffer is arbitrary.
     pub fn read_into<T: H5Type>(&self, buffer: &mut [T]) -> Result<()> {
         self.object.named(self.whole().and_then(|all| self.read_resolved_into(&all, buffer)))
     }
@@ -328,11 +338,13 @@ impl Dataset {
             return Err(Error::shape(format!("a buffer of {} for {count} elements", buffer.len())));
         }
         T::plan(&self.core.datatype)?;
-        let swap = SwapPlan::between(&T::datatype(), &self.core.datatype)
-            .filter(|_| T::POD && size_of::<T>() == self.core.raw.element_size);
+        let memory = T::datatype();
+        let swap = SwapPlan::between(&memory, &self.core.datatype)
+            .filter(|_| T::POD && size_of::<T>() == self.core.raw.element_size && memory.has_no_padding());
         match swap {
             Some(swap) => {
-                // SAFETY: `T::POD` promises that every bit pattern is a value.
+                // SAFETY: `T::POD` promises that every bit pattern is a value, and there is no padding: all bytes of
+                // the buffer are initialised.
                 let memory = unsafe { bytes_of_mut(buffer) };
                 self.read_resolved(selection, &Output::new(memory, false, &swap))
             }

@@ -65,7 +65,7 @@ pub enum ErrorKind {
         found: String,
     },
     /// A selection or buffer does not fit the shape of the dataset.
-    #[error("shape: {0}")]
+    #[error("shape mismatch: {0}")]
     Shape(String),
     /// Another program has the file open for writing, or left it so.
     #[error("locked: {0}")]

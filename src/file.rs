@@ -11,7 +11,7 @@ use crate::{
     limits::{Limits, Policy},
     object::{NamedDatatype, Object},
     source::{ByteSource, MemorySource},
-    storage::{Settings, Store, open::open_path, resolve::Location},
+    storage::{Settings, Store, open::open_path, resolve::Location, space::FileSpace},
 };
 
 /// An HDF5 file, open for reading. Clones share it; every handle keeps it open.
@@ -270,6 +270,12 @@ impl File {
             space_persists: persists,
             shared_message_indexes: self.store.shared_indexes(),
         }
+    }
+
+    /// Bytes that the file takes for itself, and that its managers of free space say are free. What cannot be read
+    /// is not counted.
+    pub fn space(&self) -> FileSpace {
+        self.store.space()
     }
 
     /// Two handles of the same open file.

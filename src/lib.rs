@@ -22,6 +22,11 @@
 //! | 1 | [`source`], [`model`], `filter` | the only OS I/O; plain values; codecs |
 //! | 0 | [`Error`], [`Limits`], [`Policy`] | what can go wrong, what is allowed |
 
+/// The examples of the README must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;
+
 mod attribute;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -63,7 +68,8 @@ pub use model::{
     link::{Link, LinkTarget, Name},
     selection::{HyperslabDim, IntoSelection, Selection},
 };
-pub use object::{NamedDatatype, Object, ObjectKind};
+pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use storage::space::{FileSpace, MetadataBytes};
 
 /// For this crate's benches and fuzz targets; not part of the API.
 #[doc(hidden)]

@@ -15,6 +15,7 @@ use crate::{
         dataset::datatype_of,
         object::{ObjectHeader, ObjectKind as Kind},
         resolve::Location,
+        space::{MetadataBytes, Tally},
     },
 };
 
@@ -24,6 +25,25 @@ pub struct Object {
     pub(crate) store: Arc<Store>,
     pub(crate) header: Arc<ObjectHeader>,
     pub(crate) path: Arc<str>,
+}
+
+/// Adds up what the metadata of objects of one file take, each block once, whichever objects claim it.
+#[derive(Debug, Default)]
+pub struct MetadataTally(Tally);
+
+impl MetadataTally {
+    /// Adds an object. After an error that of it is added which could be read.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Truncated` or `Unsupported` if a part cannot be read.
+    pub fn add(&mut self, object: &Object) -> Result<()> {
+        object.named(self.0.add(&object.store, &object.header))
+    }
+
+    /// The sums.
+    pub fn bytes(&self) -> MetadataBytes {
+        self.0.bytes
+    }
 }
 
 /// The kinds of objects.
@@ -189,6 +209,16 @@ impl Object {
     /// Order of creation of the attributes: tracked, indexed.
     pub fn attribute_creation_order(&self) -> (bool, bool) {
         attributes::creation_order(&self.header)
+    }
+
+    /// Bytes that its metadata take in the file: object header, links, attributes, index of chunks.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Truncated` or `Unsupported` if a part cannot be read.
+    pub fn metadata_bytes(&self) -> Result<MetadataBytes> {
+        let mut tally = MetadataTally::default();
+        tally.add(self)?;
+        Ok(tally.bytes())
     }
 
     /// Bytes of the object header with its continuations.

@@ -15,6 +15,6 @@ pub(crate) fn one<T>(elements: Vec<T>) -> Result<T> {
     let count = elements.len();
     match elements.into_iter().next() {
         Some(element) if count == 1 => Ok(element),
-        _ => Err(Error::shape(format!("{count} elements, not one"))),
+        _ => Err(Error::shape(format!("one element wanted, there are {count}"))),
     }
 }

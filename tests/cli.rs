@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -61,7 +62,20 @@ fn expected(extension: &str) -> Vec<(String, PathBuf)> {
 
 #[test]
 fn version() {
-    assert_eq!(text(&["version"]), concat!("h5 ", env!("CARGO_PKG_VERSION"), "\n"));
+    let shown = text(&["version"]);
+    let (version, features) = shown.split_once("\nfeatures: ").expect("two lines");
+    assert_eq!(version, concat!("h5 ", env!("CARGO_PKG_VERSION")));
+    let features: Vec<&str> = features.trim_end().split(", ").collect();
+    assert!(features.contains(&"cli") && features.contains(&"filter-lz4"), "{features:?}");
+    assert_eq!(features.contains(&"mmap"), cfg!(feature = "mmap"));
+    // All that the manifest declares, but for the names of several.
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let section = manifest.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let declared = section.lines().filter_map(|l| l.split_once(" = ").map(|(name, _)| name));
+    let single = declared.filter(|name| !name.starts_with('#') && !["default", "filters"].contains(name));
+    if cfg!(all(feature = "derive", feature = "mmap", feature = "parallel")) {
+        assert_eq!(features.iter().copied().collect::<BTreeSet<_>>(), single.collect());
+    }
     assert_eq!(text(&["--version"]), concat!("h5 ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
@@ -131,7 +145,7 @@ fn selections() {
     assert_eq!(cat("..., 0"), cat(":, 0"));
     assert_eq!(cat("1, 1"), "-22\n");
     assert_eq!(cat("50:50"), "[]\n");
-    for (select, status) in [("1,2,3", 1), ("100", 1), ("x", 1), ("::0", 1)] {
+    for (select, status) in [("1,2,3", 1), ("100", 1), ("x", 2), ("::0", 2), ("1:2:3:4", 2)] {
         let message = failure(&["cat", BASIC, "/measurements/counts", "--select", select], status);
         assert!(message.starts_with("h5: ") && message.contains("selection"), "{message}");
     }
@@ -237,8 +251,20 @@ fn stat_counts() {
     assert_eq!(number("compact"), 1);
     assert_eq!(number("chunk index btree1"), 2);
     assert_eq!(number("deflate (1)"), 1);
-    let parts = ["raw data, stored", "object headers", "other metadata, free and unaccounted"];
+    let parts = [
+        "raw data, stored",
+        "superblock and extension",
+        "object headers",
+        "links of groups",
+        "dense attributes",
+        "chunk indexes",
+        "shared messages",
+        "free-space managers",
+        "free, tracked",
+        "global heaps and unaccounted",
+    ];
     assert_eq!(parts.map(number).iter().sum::<u64>(), number("size"));
+    assert!(number("links of groups") > 0 && number("chunk indexes") > 0);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn members_are_matched_by_name_and_others_passed_over() {
         vec![
             ("type", 1, Datatype::integer(2, true, ByteOrder::Big)),
             ("other", 3, Datatype::integer(8, false, ByteOrder::Little)),
-            ("time [s]", 11, Datatype::float(8, ByteOrder::Little)),
+            ("time [s]", 11, Datatype::f64(ByteOrder::Little)),
             ("id", 19, Datatype::integer(1, false, ByteOrder::Little)),
         ],
     );
@@ -101,14 +101,14 @@ fn a_member_that_is_missing_or_of_another_type_is_named() {
         9,
         vec![
             ("id", 0, Datatype::integer(1, false, ByteOrder::Little)),
-            ("t", 1, Datatype::float(8, ByteOrder::Little)),
+            ("t", 1, Datatype::f64(ByteOrder::Little)),
         ],
     )));
     assert_eq!(expected, "compound with member \"time [s]\"");
     assert!(found.contains("\"id\"") && found.contains("\"t\""), "{found}");
 
     let (expected, _) =
-        type_error(Row::plan(&compound(4, vec![("id", 0, Datatype::float(4, ByteOrder::Little))])));
+        type_error(Row::plan(&compound(4, vec![("id", 0, Datatype::f32(ByteOrder::Little))])));
     assert!(expected.starts_with("member \"id\": "), "{expected}");
 
     let integer = Datatype::integer(4, true, ByteOrder::Little);

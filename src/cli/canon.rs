@@ -1,7 +1,11 @@
 //! Canonical bytes of elements, as `h5canon-1` defines them.
 
-use std::{cell::Cell, collections::HashMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
 
+use super::progress::Progress;
 use crate::{
     ByteOrder, Datatype, DatatypeClass, Element, ErrorKind, File, Reference, Result, Selection, Values,
     model::{
@@ -19,6 +23,8 @@ pub struct Canon<'a> {
     paths: &'a HashMap<u64, String>,
     /// Runs of selections that may still be listed.
     runs: Cell<usize>,
+    /// Bytes that were encoded, and where.
+    pub progress: RefCell<Progress>,
 }
 
 /// Runs of selections that are listed for one file at most.
@@ -70,8 +76,8 @@ fn is_plain(datatype: &Datatype) -> bool {
 
 impl<'a> Canon<'a> {
     /// `paths` gives the path of each object by its address.
-    pub fn new(file: &'a File, paths: &'a HashMap<u64, String>) -> Self {
-        Canon { file, paths, runs: Cell::new(MAX_RUNS) }
+    pub fn new(file: &'a File, paths: &'a HashMap<u64, String>, progress: Progress) -> Self {
+        Canon { file, paths, runs: Cell::new(MAX_RUNS), progress: RefCell::new(progress) }
     }
 
     /// The path of an object; `?` if it has none.

@@ -1,14 +1,15 @@
 //! `h5 digest`: the canonical JSON `h5canon-1`, a fingerprint of the content that does not depend on how it is stored.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    io::Write,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::canon::{Canon, memory_size};
+use super::{
+    canon::{Canon, memory_size},
+    progress::Progress,
+    screen::Screen,
+};
 use crate::{
     AllocationTime, Attribute, Dataset, DatatypeClass, Error, File, FillTime, FillValue, HyperslabDim,
     Layout, LinkTarget, Object, ObjectKind, Result, Selection, Values,
@@ -26,13 +27,16 @@ const BLOCK: u64 = 8 << 20;
 /// # Errors
 /// If the file cannot be opened, or nothing can be written. What cannot be read within the file is an `error` or
 /// `unsupported` entry in its place.
-pub fn run(file: &File, out: &mut dyn Write) -> Result<()> {
+pub fn run(file: &File, screen: &mut Screen<'_>) -> Result<()> {
+    let out = &mut *screen.out;
     let info = file.info();
     let head = json!({ "superblock": info.superblock_version, "base": info.base });
     let objects = find_objects(file)?;
     write!(out, "{{\"format\":\"h5canon-1\",\"file\":{head},\"objects\":[")?;
-    let canon = Canon::new(file, &objects.paths);
+    let canon = Canon::new(file, &objects.paths, Progress::unknown_bytes(screen.is_terminal));
+    let count = objects.list.len();
     for (i, (path, entry)) in objects.list.into_iter().enumerate() {
+        canon.progress.borrow_mut().at(|| format!("object {} of {count},", i + 1));
         let value = match entry {
             Ok((object, links)) => describe(&path, object, links, &canon),
             Err(e) => json!({ "path": path, "kind": "unreadable", "error": e.to_string() }),
@@ -338,10 +342,12 @@ fn digest_of(blocks: impl IntoIterator<Item = Result<Values>>, canon: &Canon<'_>
     let mut hash = Sha256::new();
     let mut total = 0u64;
     for values in blocks {
-        canon.encode(&values?, &mut |bytes| {
+        let values = values?;
+        canon.encode(&values, &mut |bytes| {
             hash.update(bytes);
             total += bytes.len() as u64;
         })?;
+        canon.progress.borrow_mut().advance(values.bytes().len() as u64);
     }
     Ok(json!({ "sha256": hex(hash), "nbytes": total }))
 }

@@ -25,6 +25,22 @@ mod walk;
 
 use screen::Screen;
 
+/// The features that a build may have, and whether this one has them.
+const FEATURES: [(&str, bool); 12] = [
+    ("cli", cfg!(feature = "cli")),
+    ("derive", cfg!(feature = "derive")),
+    ("filter-bitgroom", cfg!(feature = "filter-bitgroom")),
+    ("filter-bitshuffle", cfg!(feature = "filter-bitshuffle")),
+    ("filter-blosc", cfg!(feature = "filter-blosc")),
+    ("filter-blosc2", cfg!(feature = "filter-blosc2")),
+    ("filter-bzip2", cfg!(feature = "filter-bzip2")),
+    ("filter-lz4", cfg!(feature = "filter-lz4")),
+    ("filter-zfp", cfg!(feature = "filter-zfp")),
+    ("filter-zstd", cfg!(feature = "filter-zstd")),
+    ("mmap", cfg!(feature = "mmap")),
+    ("parallel", cfg!(feature = "parallel")),
+];
+
 /// Look into HDF5 files.
 #[derive(Debug, Parser)]
 #[command(name = "h5", version, max_term_width = 100, subcommand_required = true)]
@@ -98,7 +114,7 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         threads: usize,
     },
-    /// Print the version
+    /// Print the version and the features of this build
     Version,
 }
 
@@ -131,13 +147,22 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
             cat::run(&open(&file)?, path.as_encoded_bytes(), select.as_deref(), format, &mut screen)
         }
         Command::Stat { file } => stat::run(&open(&file)?, &mut screen),
-        Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, screen.out),
-        Command::Version => Ok(writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?),
+        Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, &mut screen),
+        Command::Version => {
+            writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?;
+            let enabled = FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name);
+            Ok(writeln!(screen.out, "features: {}", enabled.collect::<Vec<_>>().join(", "))?)
+        }
     }
 }
 
 fn is_closed_pipe(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// True if the arguments make no sense, whatever the file is: such an error is of no object.
+fn is_wrong_usage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Usage(_)) && error.object().is_none()
 }
 
 /// Runs the command of the arguments of this process.
@@ -162,7 +187,7 @@ fn main_of(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let _ = out.flush();
             let _ = writeln!(io::stderr(), "h5: {}", screen::safe(&error.to_string()));
-            ExitCode::FAILURE
+            if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! A progress bar on standard error for work of more than a second.
 
 use std::{
+    fmt,
     io::{self, IsTerminal},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -16,6 +17,7 @@ pub(super) struct Progress {
     done: u64,
     unit: &'static str,
     watched: bool,
+    place: String,
     bar: Option<ProgressBar>,
 }
 
@@ -30,9 +32,14 @@ impl Progress {
         Self::new(None, "objects", shared)
     }
 
+    /// Work on bytes of a number that is not known, with a word on where it is.
+    pub(super) fn unknown_bytes(shared: bool) -> Self {
+        Self::new(None, "bytes", shared)
+    }
+
     fn new(total: Option<u64>, unit: &'static str, shared: bool) -> Self {
         let watched = !shared && io::stderr().is_terminal();
-        Progress { start: Instant::now(), total, done: 0, unit, watched, bar: None }
+        Progress { start: Instant::now(), total, done: 0, unit, watched, place: String::new(), bar: None }
     }
 
     /// So much more is done.
@@ -49,18 +56,49 @@ impl Progress {
         }
     }
 
+    /// Where the work is.
+    pub(super) fn at(&mut self, place: impl FnOnce() -> String) {
+        if self.watched {
+            self.place = place();
+            if let Some(bar) = &self.bar {
+                bar.set_message(self.place.clone());
+            }
+        }
+    }
+
     fn make(&self) -> ProgressBar {
         let (bar, template) = match (self.total, self.unit) {
-            (Some(total), _) => (
-                ProgressBar::new(total),
-                "{bar:40} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}".to_owned(),
-            ),
-            (None, unit) => (ProgressBar::new_spinner(), format!("{{spinner}} {{pos}} {unit} {{per_sec}}")),
+            (Some(total), _) => {
+                (ProgressBar::new(total), "{bar:40} {binary_bytes}/{binary_total_bytes} {mean_bytes} {left}")
+            }
+            (None, "bytes") => (ProgressBar::new_spinner(), "{spinner} {msg} {binary_bytes} {mean_bytes}"),
+            (None, _) => (ProgressBar::new_spinner(), "{spinner} {pos} objects {mean}"),
         };
-        let style = ProgressStyle::with_template(&template);
-        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        // The bar comes late: its own estimates would count all that was done before as done in no time.
+        let style = style
+            .with_key("mean", |state: &ProgressState, w: &mut dyn fmt::Write| {
+                _ = write!(w, "{:.0}/s", mean(state));
+            })
+            .with_key("mean_bytes", |state: &ProgressState, w: &mut dyn fmt::Write| {
+                _ = write!(w, "{}/s", BinaryBytes(mean(state) as u64));
+            })
+            .with_key("left", |state: &ProgressState, w: &mut dyn fmt::Write| {
+                let left = state.len().unwrap_or(0).saturating_sub(state.pos()) as f64 / mean(state);
+                if let Ok(left) = Duration::try_from_secs_f64(left) {
+                    _ = write!(w, "{} left", HumanDuration(left));
+                }
+            });
+        bar.with_style(style)
             .with_elapsed(self.start.elapsed())
+            .with_position(self.done)
+            .with_message(self.place.clone())
     }
+}
+
+/// What is done in a second, in the mean since the start.
+fn mean(state: &ProgressState) -> f64 {
+    state.pos() as f64 / state.elapsed().as_secs_f64()
 }
 
 impl Drop for Progress {

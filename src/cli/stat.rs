@@ -8,7 +8,7 @@ use super::{
     screen::{Ink, Palette, Screen, human, ratio, safe_bytes},
     walk::{Found, Step, Walk},
 };
-use crate::{Dataset, File, LinkTarget, Object, ObjectKind, Result};
+use crate::{Dataset, File, LinkTarget, MetadataTally, Object, ObjectKind, Result};
 
 /// How many of the largest datasets are named.
 const LARGEST: usize = 5;
@@ -25,7 +25,7 @@ struct Totals {
     chunk_indexes: BTreeMap<&'static str, u64>,
     /// By identification: name, datasets, fewest and most parameters.
     filters: BTreeMap<u16, (String, u64, usize, usize)>,
-    headers: u64,
+    metadata: MetadataTally,
     /// Raw data in blocks of their own, in this file.
     stored: u64,
     /// Raw data in object headers.
@@ -91,7 +91,8 @@ impl Totals {
     }
 
     fn add_object(&mut self, object: &Object, path: &[u8]) -> Result<()> {
-        self.headers = self.headers.saturating_add(object.header_bytes());
+        // What cannot be read of it stays unaccounted.
+        let counted = self.metadata.add(object);
         match object.kind()? {
             ObjectKind::Group => {
                 *self.kinds.entry("groups").or_default() += 1;
@@ -105,7 +106,7 @@ impl Totals {
             ObjectKind::Datatype => *self.kinds.entry("committed datatypes").or_default() += 1,
         }
         self.attributes += object.attribute_names()?.len() as u64;
-        Ok(())
+        counted
     }
 
     fn add_dataset(&mut self, dataset: &Dataset, path: &[u8]) -> Result<()> {
@@ -184,11 +185,24 @@ impl Totals {
         bytes(out, "raw data, logical", self.logical)?;
         bytes(out, "raw data, stored", raw)?;
         writeln!(out, "  {:<36} {:>14}", "ratio", ratio(self.logical, raw))?;
-        let headers = self.headers.saturating_sub(self.compact);
-        bytes(out, "object headers", headers)?;
+        let (metadata, space) = (self.metadata.bytes(), file.space());
+        let parts = [
+            ("user block", info.base),
+            ("superblock and extension", space.superblock),
+            ("object headers", metadata.header.saturating_sub(self.compact)),
+            ("links of groups", metadata.links),
+            ("dense attributes", metadata.attributes),
+            ("chunk indexes", metadata.chunk_index),
+            ("shared messages", space.shared_messages),
+            ("free-space managers", space.managers),
+            ("free, tracked", space.free),
+        ];
+        for (what, size) in parts {
+            bytes(out, what, size)?;
+        }
         // Blocks that two objects claim, or that lie outside the file, can make the sum larger than the file.
-        let known = raw.saturating_add(headers).saturating_add(info.base);
-        bytes(out, "other metadata, free and unaccounted", info.file_size.saturating_sub(known))?;
+        let known = parts.iter().fold(raw, |sum, part| sum.saturating_add(part.1));
+        bytes(out, "global heaps and unaccounted", info.file_size.saturating_sub(known))?;
         if !self.largest.is_empty() {
             writeln!(out, "{}", title("Largest datasets"))?;
             for (stored, logical, path) in &self.largest {

@@ -155,14 +155,13 @@ mod tests {
 
     #[test]
     fn numbers_and_rows() {
-        let le = Datatype::float(8, ByteOrder::Little);
-        let be = Datatype::float(8, ByteOrder::Big);
+        let le = Datatype::f64(ByteOrder::Little);
+        let be = Datatype::f64(ByteOrder::Big);
         assert_eq!(SwapPlan::between(&le, &le), Some(SwapPlan::Nothing));
         assert_eq!(SwapPlan::between(&le, &be), Some(SwapPlan::All(8)));
-        assert_eq!(SwapPlan::between(&le, &Datatype::float(4, ByteOrder::Big)), None);
+        assert_eq!(SwapPlan::between(&le, &Datatype::f32(ByteOrder::Big)), None);
         let short = |order| Datatype::integer(2, true, order);
-        let row =
-            |order| compound(12, &[("a", 0, short(order)), ("b", 4, Datatype::float(8, ByteOrder::Little))]);
+        let row = |order| compound(12, &[("a", 0, short(order)), ("b", 4, Datatype::f64(ByteOrder::Little))]);
         let plan = SwapPlan::between(&row(ByteOrder::Little), &row(ByteOrder::Big)).unwrap();
         assert_eq!(plan, SwapPlan::Fields { size: 12, fields: vec![(0, 2)] });
         let mut bytes: Vec<u8> = (0..24).collect();

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn clamped_and_rounded() {
-        let f64le = Datatype::float(8, ByteOrder::Little);
+        let f64le = Datatype::f64(ByteOrder::Little);
         let i8be = Datatype::integer(1, true, ByteOrder::Big);
         let u16be = Datatype::integer(2, false, ByteOrder::Big);
         assert_eq!(through(&f64le, &300.7f64.to_le_bytes(), &i8be), [127]);
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(through(&f64le, &(-3.9f64).to_le_bytes(), &u16be), [0, 0]);
         assert_eq!(through(&f64le, &258.0f64.to_le_bytes(), &u16be), [1, 2]);
         assert_eq!(through(&i8be, &[0xff], &f64le), (-1f64).to_le_bytes());
-        let f32be = Datatype::float(4, ByteOrder::Big);
+        let f32be = Datatype::f32(ByteOrder::Big);
         assert_eq!(through(&f64le, &0.1f64.to_le_bytes(), &f32be), 0.1f32.to_be_bytes());
         assert!(!is_convertible(&f64le, &Datatype::var_string()));
     }

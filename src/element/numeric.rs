@@ -71,9 +71,9 @@ number! {
     i64 => Datatype::integer(8, true, ByteOrder::NATIVE);
     u128 => Datatype::integer(16, false, ByteOrder::NATIVE);
     i128 => Datatype::integer(16, true, ByteOrder::NATIVE);
-    f16 => Datatype::float(2, ByteOrder::NATIVE);
-    f32 => Datatype::float(4, ByteOrder::NATIVE);
-    f64 => Datatype::float(8, ByteOrder::NATIVE);
+    f16 => Datatype::f16(ByteOrder::NATIVE);
+    f32 => Datatype::f32(ByteOrder::NATIVE);
+    f64 => Datatype::f64(ByteOrder::NATIVE);
 }
 
 /// h5py's booleans: an enumeration of FALSE and TRUE; also bit fields and 8-bit integers that hold 0 or 1.

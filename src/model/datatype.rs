@@ -216,16 +216,24 @@ impl Datatype {
         Datatype { size, class: DatatypeClass::Integer(IntegerType::full(size, signed, order)) }
     }
 
-    /// IEEE 754 binary16, binary32, binary64 or binary128; `size` is 2, 4, 8 or 16.
-    ///
-    /// # Panics
-    /// For any other size.
-    #[allow(clippy::panic)]
-    pub fn float(size: usize, order: ByteOrder) -> Self {
-        match FloatType::ieee(size, order) {
-            Some(f) => Datatype { size, class: DatatypeClass::Float(f) },
-            None => panic!("no IEEE 754 binary format has {size} bytes"),
-        }
+    /// IEEE 754 binary16, binary32, binary64 or binary128; `None` unless `size` is 2, 4, 8 or 16.
+    pub fn float(size: usize, order: ByteOrder) -> Option<Self> {
+        FloatType::ieee(size, order).map(|f| Datatype { size, class: DatatypeClass::Float(f) })
+    }
+
+    /// IEEE 754 binary16.
+    pub fn f16(order: ByteOrder) -> Self {
+        Datatype { size: 2, class: DatatypeClass::Float(FloatType::binary(16, 5, order)) }
+    }
+
+    /// IEEE 754 binary32.
+    pub fn f32(order: ByteOrder) -> Self {
+        Datatype { size: 4, class: DatatypeClass::Float(FloatType::binary(32, 8, order)) }
+    }
+
+    /// IEEE 754 binary64.
+    pub fn f64(order: ByteOrder) -> Self {
+        Datatype { size: 8, class: DatatypeClass::Float(FloatType::binary(64, 11, order)) }
     }
 
     /// Variable-length string in UTF-8, NUL-terminated, as h5py writes it.
@@ -250,6 +258,22 @@ impl Datatype {
             DatatypeClass::VarString { .. } | DatatypeClass::VarLen(_) => false,
             DatatypeClass::Compound(members) => members.iter().all(|m| m.datatype.is_fixed()),
             DatatypeClass::Array { base, .. } => base.is_fixed(),
+            _ => true,
+        }
+    }
+
+    /// True when every byte of an element is one of a number or another leaf: no padding between members.
+    pub(crate) fn has_no_padding(&self) -> bool {
+        match &self.class {
+            DatatypeClass::Compound(members) => {
+                let mut spans: Vec<_> = members.iter().map(|m| (m.offset, m.datatype.size)).collect();
+                spans.sort_unstable();
+                let end = spans.iter().try_fold(0usize, |end, &(offset, size)| {
+                    (offset == end).then(|| end.saturating_add(size))
+                });
+                end == Some(self.size) && members.iter().all(|m| m.datatype.has_no_padding())
+            }
+            DatatypeClass::Array { base, .. } | DatatypeClass::Complex(base) => base.has_no_padding(),
             _ => true,
         }
     }
@@ -298,30 +322,33 @@ impl IntegerType {
 impl FloatType {
     /// IEEE 754 binary interchange format of 2, 4, 8 or 16 bytes.
     pub fn ieee(size: usize, order: ByteOrder) -> Option<Self> {
-        let (exponent_size, exponent_bias) = match size {
-            2 => (5u8, 15),
-            4 => (8, 127),
-            8 => (11, 1023),
-            16 => (15, 16383),
+        Some(match size {
+            2 => Self::binary(16, 5, order),
+            4 => Self::binary(32, 8, order),
+            8 => Self::binary(64, 11, order),
+            16 => Self::binary(128, 15, order),
             _ => return None,
-        };
-        let bits = (size * 8) as u8;
+        })
+    }
+
+    /// IEEE 754 binary interchange format of so many bits.
+    fn binary(bits: u8, exponent_size: u8, order: ByteOrder) -> Self {
         let mantissa_size = bits - 1 - exponent_size;
-        Some(FloatType {
+        FloatType {
             order,
             offset: 0,
             precision: u16::from(bits),
             sign: bits - 1,
             exponent_position: mantissa_size,
             exponent_size,
-            exponent_bias,
+            exponent_bias: (1 << (exponent_size - 1)) - 1,
             mantissa_position: 0,
             mantissa_size,
             normalization: Normalization::Implied,
             low_pad: false,
             high_pad: false,
             internal_pad: false,
-        })
+        }
     }
 
     /// True if this is the IEEE 754 binary format of `size` bytes, in whatever byte order; padding bits are ignored.
@@ -329,5 +356,35 @@ impl FloatType {
         Self::ieee(size, self.order).is_some_and(|ieee| {
             ieee == FloatType { low_pad: false, high_pad: false, internal_pad: false, ..*self }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_found_at_any_depth() {
+        let compound = |size, members: &[(usize, Datatype)]| Datatype {
+            size,
+            class: DatatypeClass::Compound(
+                members
+                    .iter()
+                    .map(|(offset, datatype)| Member {
+                        name: "m".into(),
+                        offset: *offset,
+                        datatype: datatype.clone(),
+                    })
+                    .collect(),
+            ),
+        };
+        let (byte, double) = (Datatype::integer(1, false, ByteOrder::Little), Datatype::f64(ByteOrder::Big));
+        let packed = compound(9, &[(8, byte.clone()), (0, double.clone())]);
+        let padded = compound(16, &[(0, byte.clone()), (8, double.clone())]);
+        let trailing = compound(16, &[(0, double), (8, byte)]);
+        assert!(packed.has_no_padding());
+        assert!(!padded.has_no_padding() && !trailing.has_no_padding());
+        assert!(!compound(25, &[(0, packed.clone()), (9, padded)]).has_no_padding());
+        assert!(compound(18, &[(0, packed.clone()), (9, packed)]).has_no_padding());
     }
 }

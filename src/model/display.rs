@@ -178,11 +178,11 @@ mod tests {
     fn text_of_datatypes() {
         assert_eq!(Datatype::integer(4, true, ByteOrder::Little).to_string(), "i32le");
         assert_eq!(Datatype::integer(1, false, ByteOrder::Big).to_string(), "u8");
-        assert_eq!(Datatype::float(8, ByteOrder::Big).to_string(), "f64be");
+        assert_eq!(Datatype::f64(ByteOrder::Big).to_string(), "f64be");
         let compound = Datatype {
             size: 9,
             class: DatatypeClass::Compound(vec![
-                Member { name: "a\"\n".into(), offset: 0, datatype: Datatype::float(8, ByteOrder::Little) },
+                Member { name: "a\"\n".into(), offset: 0, datatype: Datatype::f64(ByteOrder::Little) },
                 Member {
                     name: "é".into(),
                     offset: 8,

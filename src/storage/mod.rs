@@ -13,6 +13,7 @@ pub(crate) mod raw_data;
 pub(crate) mod reader;
 pub(crate) mod resolve;
 mod shared;
+pub(crate) mod space;
 pub(crate) mod virtual_dataset;
 
 use std::{

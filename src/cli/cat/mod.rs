@@ -32,8 +32,8 @@ PATH is /group/dataset, or /object@attribute for an attribute.
 end are whole.
 
 Formats:
-  text  Nested lists for people: every element, floats with the fewest digits that give the same
-        number back.
+  text  Nested lists for people: every element. Floats have, in all formats, the fewest digits that
+        give the same binary16, binary32 or binary64 back, those of other layouts the same binary64.
   json  Integers of any size are exact numbers; NaN and infinities are the strings \"NaN\",
         \"Infinity\" and \"-Infinity\"; a byte of a string that is not UTF-8 is the four characters
         \\xhh. Compounds are objects, complex numbers [re, im], enumerations names (booleans of h5py
@@ -121,7 +121,8 @@ impl Source<'_> {
 /// Writes the elements of the dataset or attribute at `path`.
 ///
 /// # Errors
-/// `Io`; `NotFound`; `Usage` and `Shape` for a selection that is none or does not fit; those of the data.
+/// `Io`; `NotFound`; `Usage`, of no object, for arguments that make no sense; `Shape` for a selection that does not
+/// fit; those of the data.
 pub(super) fn run(
     file: &File,
     path: &[u8],
@@ -129,10 +130,10 @@ pub(super) fn run(
     format: Format,
     screen: &mut Screen<'_>,
 ) -> Result<()> {
-    let source = source(file, path, select, screen.is_terminal)?;
     if matches!(format, Format::Npy | Format::Raw) && screen.is_terminal {
         return Err(usage("binary output is not for a terminal: redirect it to a file or a pipe"));
     }
+    let source = source(file, path, select, screen.is_terminal)?;
     match format {
         Format::Text => lists(&source, Syntax::Text, screen.out),
         Format::Json => lists(&source, Syntax::Json, screen.out),

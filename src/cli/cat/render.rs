@@ -293,7 +293,8 @@ fn hex(bytes: &[u8], syntax: Syntax, out: &mut String) {
     word(&digits, syntax, out);
 }
 
-/// The shortest number that is this one in its format.
+/// The number with the fewest digits that is this one in binary16 or binary32; any other layout has no readers but
+/// doubles, so it is the shortest that is this one as a double.
 fn float(datatype: &Datatype, number: f64, syntax: Syntax, out: &mut String) {
     if !number.is_finite() {
         let name = match (syntax, number.is_nan(), number < 0.0) {
@@ -306,13 +307,13 @@ fn float(datatype: &Datatype, number: f64, syntax: Syntax, out: &mut String) {
         };
         return word(name, syntax, out);
     }
-    let (mantissa, bias) = match &datatype.class {
-        DatatypeClass::Float(layout) => (layout.mantissa_size, layout.exponent_bias),
-        _ => (52, 1023),
+    let ieee_size = match &datatype.class {
+        DatatypeClass::Float(layout) if layout.is_ieee(datatype.size) => datatype.size,
+        _ => 0,
     };
-    match mantissa {
-        0..23 => put(out, format_args!("{:?}", shortest(number, mantissa, bias))),
-        23 => put(out, format_args!("{:?}", number as f32)),
+    match ieee_size {
+        2 => put(out, format_args!("{:?}", shortest(number, 10, 15))),
+        4 => put(out, format_args!("{:?}", number as f32)),
         _ => put(out, format_args!("{number:?}")),
     }
 }
@@ -423,6 +424,23 @@ mod tests {
         }
         assert_eq!(shortest(half::f16::from_bits(1).to_f64(), 10, 15), 6e-8);
         assert_eq!(shortest(half::f16::from_f64(0.1).to_f64(), 10, 15), 0.1);
+    }
+
+    #[test]
+    fn narrow_floats_of_other_layouts_keep_their_value() {
+        let of = |datatype: &Datatype, number| {
+            let mut out = String::new();
+            float(datatype, number, Syntax::Json, &mut out);
+            out
+        };
+        let mut bfloat = Datatype::f16(crate::ByteOrder::Little);
+        assert_eq!(of(&bfloat, half::f16::from_f64(0.1).to_f64()), "0.1");
+        assert_eq!(of(&Datatype::f32(crate::ByteOrder::Little), f64::from(0.1f32)), "0.1");
+        if let DatatypeClass::Float(layout) = &mut bfloat.class {
+            (layout.exponent_size, layout.exponent_position) = (8, 7);
+            (layout.mantissa_size, layout.exponent_bias) = (7, 127);
+        }
+        assert_eq!(of(&bfloat, 0.10009765625), "0.10009765625");
     }
 
     #[test]

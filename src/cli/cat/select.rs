@@ -35,7 +35,10 @@ impl Slab {
         }
         let given = parts.len() - ellipses;
         let Some(missing) = dims.len().checked_sub(given) else {
-            let text = format!("selection {text:?} has {given} dimensions, the dataset {}", dims.len());
+            let text = match dims.len() {
+                0 => format!("selection {text:?} on a scalar, which has no dimensions"),
+                rank => format!("selection {text:?} has {given} dimensions, the dataset {rank}"),
+            };
             return Err(Error::new(ErrorKind::Shape(text)));
         };
         let mut axes = Vec::with_capacity(dims.len());

@@ -300,11 +300,11 @@ fn floor_log2(number: f64) -> i32 {
 mod tests {
     use super::*;
 
-    const F64: fn() -> Datatype = || Datatype::float(8, ByteOrder::Little);
+    const F64: fn() -> Datatype = || Datatype::f64(ByteOrder::Little);
 
     #[test]
     fn client_data_are_those_of_the_plugin() {
-        let f32 = Datatype::float(4, ByteOrder::Little);
+        let f32 = Datatype::f32(ByteOrder::Little);
         let i64 = Datatype::integer(8, true, ByteOrder::Little);
         let expert = Mode::Expert { min_bits: 1, max_bits: 16657, max_precision: 64, min_exponent: -1074 };
         let cases: [(_, _, &[u64], &[u32]); 7] = [
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn headers_come_back() {
         for (order, big) in [(ByteOrder::Little, false), (ByteOrder::Big, true)] {
-            let datatype = Datatype::float(8, order);
+            let datatype = Datatype::f64(order);
             for mode in [
                 Mode::Rate(3.3),
                 Mode::Precision(64),

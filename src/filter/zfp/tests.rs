@@ -84,8 +84,8 @@ fn client_data_are_those_of_the_plugin() {
         let datatype = match header.kind {
             Kind::I32 => Datatype::integer(4, false, order),
             Kind::I64 => Datatype::integer(8, true, order),
-            Kind::F32 => Datatype::float(4, order),
-            Kind::F64 => Datatype::float(8, order),
+            Kind::F32 => Datatype::f32(order),
+            Kind::F64 => Datatype::f64(order),
         };
         let shape: Vec<u64> = header.extents.into_iter().rev().collect();
         let value = |key: &str| {

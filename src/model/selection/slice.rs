@@ -39,7 +39,7 @@ impl IntoSelection for RangeFull {
 impl IntoSelection for Range<u64> {
     fn into_selection(self, dims: &[u64]) -> Result<(Selection, Option<Vec<u64>>)> {
         if dims.is_empty() {
-            return Err(Error::shape("a range of a scalar"));
+            return Err(Error::shape("a range of rows on a scalar, which has none"));
         }
         let mut slab: Vec<_> = dims.iter().map(|&d| HyperslabDim::range(0, d)).collect();
         slab[0] = HyperslabDim::range(self.start, self.end.saturating_sub(self.start));

@@ -57,6 +57,16 @@ pub(crate) fn for_each_leaf(
     kind: KeyKind,
     f: &mut dyn FnMut(&BTreeV1Node<'_>) -> Result<()>,
 ) -> Result<()> {
+    for_each_node(reader, root, kind, &mut |_, node| if node.header.level == 0 { f(node) } else { Ok(()) })
+}
+
+/// Calls `f` for every node with its address, parents first.
+pub(crate) fn for_each_node(
+    reader: &Reader,
+    root: u64,
+    kind: KeyKind,
+    f: &mut dyn FnMut(u64, &BTreeV1Node<'_>) -> Result<()>,
+) -> Result<()> {
     let mut descent = Descent::new(reader);
     walk(reader, root, kind, None, &mut descent, f)
 }
@@ -67,13 +77,14 @@ fn walk(
     kind: KeyKind,
     parent_level: Option<u8>,
     descent: &mut Descent,
-    f: &mut dyn FnMut(&BTreeV1Node<'_>) -> Result<()>,
+    f: &mut dyn FnMut(u64, &BTreeV1Node<'_>) -> Result<()>,
 ) -> Result<()> {
     let (header, bytes) = node_bytes(reader, address, kind)?;
     descent.enter(address, &header, parent_level)?;
     let node = BTreeV1Node::decode(&bytes, kind, reader.sizes).at(address)?;
+    f(address, &node).at(address)?;
     if header.level == 0 {
-        return f(&node).at(address);
+        return Ok(());
     }
     for i in 0..node.len() {
         walk(reader, node.child(i).at(address)?, kind, Some(header.level), descent, f)?;

@@ -55,6 +55,27 @@ impl BTreeV2 {
         }
     }
 
+    /// Calls `f` with the address of every node. Leaves are not read.
+    pub(crate) fn for_each_node(&self, reader: &Reader, f: &mut dyn FnMut(u64)) -> Result<()> {
+        let mut visited = FxHashSet::default();
+        let root = self.header.root.map(|root| (root, self.header.depth, self.header.root_records));
+        let mut pending: Vec<_> = root.into_iter().collect();
+        while let Some((address, level, records)) = pending.pop() {
+            if !visited.insert(address) {
+                return Err(Error::corrupt("node is reached twice").in_structure(NAME).at(address));
+            }
+            f(address);
+            let Some(below) = level.checked_sub(1) else { continue };
+            let bytes = reader.bytes(address, self.geometry.node_size() as u64).in_structure(NAME)?;
+            let node = BTreeV2Node::decode(&bytes, &self.geometry, level, records).at(address)?;
+            for i in 0..node.child_count() {
+                let child = node.child(i).at(address)?;
+                pending.push((child.address, below, child.records));
+            }
+        }
+        Ok(())
+    }
+
     fn walk(
         &self,
         reader: &Reader,

@@ -30,8 +30,8 @@ const MAX_HEADER: u64 = 26 + 15 * 8 + (64 << 10) + 16;
 #[derive(Debug)]
 pub(crate) struct FractalHeap {
     address: u64,
-    header: FractalHeapHeader,
-    table: DoublingTable,
+    pub(crate) header: FractalHeapHeader,
+    pub(crate) table: DoublingTable,
     filters: FilterPipeline,
     blocks: RefCell<FxHashMap<u64, Stored>>,
 }

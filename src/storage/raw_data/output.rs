@@ -131,10 +131,10 @@ pub(crate) unsafe fn zeroed_vec<T>(len: usize) -> Result<Vec<T>> {
 /// The bytes of plain elements.
 ///
 /// # Safety
-/// Every bit pattern must be a value of `T`.
+/// Every bit pattern must be a value of `T`, and all bytes must be initialised: the elements have no padding, or the
+/// memory was zeroed as a whole and no element was assigned since.
 pub(crate) unsafe fn bytes_of_mut<T>(elements: &mut [T]) -> &mut [u8] {
-    // SAFETY: same memory, any alignment will do for bytes, and any bytes for `T`. Padding bytes may be
-    // uninitialised in a caller's buffer; they are only written.
+    // SAFETY: same memory, any alignment will do for bytes, any bytes for `T`, and no byte is uninitialised.
     unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), size_of_val(elements)) }
 }
 

@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn numbers() {
         same(I32, 3, &i32le());
-        same(F64, 3, &Datatype::float(8, ByteOrder::Little));
-        same("11211f00 04000000 0000 2000 17 08 00 17 7f000000", 3, &Datatype::float(4, ByteOrder::Big));
+        same(F64, 3, &Datatype::f64(ByteOrder::Little));
+        same("11211f00 04000000 0000 2000 17 08 00 17 7f000000", 3, &Datatype::f32(ByteOrder::Big));
         let Some(mut vax) = FloatType::ieee(4, ByteOrder::Vax) else { panic!() };
         vax.exponent_bias = 129;
         same("31611f00 04000000 0000 2000 17 08 00 17 81000000", 3, &of(4, DatatypeClass::Float(vax)));
@@ -94,7 +94,7 @@ mod tests {
         same(
             "5b010000 10000000 11203f00 08000000 0000 4000 34 0b 00 34 ff030000",
             3,
-            &of(16, DatatypeClass::Complex(Box::new(Datatype::float(8, ByteOrder::Little)))),
+            &of(16, DatatypeClass::Complex(Box::new(Datatype::f64(ByteOrder::Little)))),
         );
     }
 
@@ -117,7 +117,7 @@ mod tests {
             12,
             DatatypeClass::Compound(vec![
                 member("a", 0, i32le()),
-                member("b", 4, Datatype::float(8, ByteOrder::Little)),
+                member("b", 4, Datatype::f64(ByteOrder::Little)),
             ]),
         );
         same(&format!("36020000 0c000000 6100 00 {I32} 6200 04 {F64}"), 3, &plain);
