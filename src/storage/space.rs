@@ -321,7 +321,7 @@ impl Blocks<'_> {
 
     fn chunk_index(&mut self, header: &ObjectHeader) -> Result<()> {
         let (store, sizes) = (self.store, self.store.reader.sizes);
-        let dataset = DatasetCore::open(store, header, 0)?;
+        let dataset = DatasetCore::open(store, header)?;
         if dataset.raw.external.is_some() {
             let files = header.content(store, MessageType::ExternalFiles, |body| {
                 ExternalFilesMessage::decode(body, sizes)

@@ -164,9 +164,9 @@ proptest! {
         let wide: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
         for (datatype, raw) in [
             (Datatype::integer(4, true, order), &narrow),
-            (Datatype::float(4, order), &narrow),
+            (Datatype::f32(order), &narrow),
             (Datatype::integer(8, true, order), &wide),
-            (Datatype::float(8, order), &wide),
+            (Datatype::f64(order), &wide),
         ] {
             prop_assert_eq!(&round_trip(&spec(Mode::Reversible, &datatype, &shape), raw), raw);
         }
@@ -177,7 +177,7 @@ proptest! {
         let error = 2_f64.powi(exponent) * 1.3;
         let values = numbers(&shape, seed, spread).into_iter().map(|n| (n as i64 as f64) / 2_f64.powi(40));
         let raw: Vec<u8> = values.clone().flat_map(f64::to_le_bytes).collect();
-        let spec = spec(Mode::Accuracy(error), &Datatype::float(8, ByteOrder::Little), &shape);
+        let spec = spec(Mode::Accuracy(error), &Datatype::f64(ByteOrder::Little), &shape);
         let back = round_trip(&spec, &raw);
         for (back, value) in back.as_chunks().0.iter().zip(values) {
             prop_assert!((f64::from_le_bytes(*back) - value).abs() <= error);
@@ -237,7 +237,7 @@ fn damaged_chunks_decode_or_fail() {
 
 #[test]
 fn sizes_that_are_not_the_chunk_s_are_refused() {
-    let spec = spec(Mode::Reversible, &Datatype::float(4, ByteOrder::Little), &[3, 5]);
+    let spec = spec(Mode::Reversible, &Datatype::f32(ByteOrder::Little), &[3, 5]);
     let raw = [7; 60];
     let stored = encoded(&spec, &raw);
     assert!(Zfp.encode(&spec, &CONTEXT, &raw[..59], &mut Vec::new()).is_err());
