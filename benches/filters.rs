@@ -155,7 +155,7 @@ fn zfp(c: &mut Criterion) {
     let mut group = c.benchmark_group("zfp");
     group.throughput(Throughput::Bytes(LEN as u64)).sample_size(20);
     for (name, mode) in modes {
-        let client_data = client_data(mode, &Datatype::float(4, ByteOrder::Little), &shape).unwrap();
+        let client_data = client_data(mode, &Datatype::f32(ByteOrder::Little), &shape).unwrap();
         let spec = spec(32013, &client_data);
         let stored = encoded(&spec, 4, &field);
         let mut output = vec![0; LEN];
