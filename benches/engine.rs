@@ -48,8 +48,8 @@ impl Builder {
         let info = [[0; 2].as_slice(), &UNDEFINED.to_le_bytes(), &UNDEFINED.to_le_bytes()].concat();
         let mut messages = vec![(2, info), (10, vec![0, 0])];
         messages.extend(links.iter().map(|(name, address)| {
-            let link = [[1, 0, name.len() as u8].as_slice(), name.as_bytes(), &address.to_le_bytes()];
-            (6, link.concat())
+            let head = [1, 0, name.len() as u8];
+            (6, [head.as_slice(), name.as_bytes(), &address.to_le_bytes()].concat())
         }));
         self.object(&messages)
     }

@@ -54,7 +54,7 @@ impl Parameters {
 
     /// How many bytes are in blocks; the rest is stored as it is.
     fn in_blocks(&self, len: usize) -> Result<usize> {
-        if len % self.element_size != 0 {
+        if !len.is_multiple_of(self.element_size) {
             let text = format!("{len} bytes are no whole number of elements of {}", self.element_size);
             return Err(Error::corrupt(text));
         }

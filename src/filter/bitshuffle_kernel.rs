@@ -93,6 +93,7 @@ type Rows = [[u64; WIDE / 8]; 8];
 /// Exchanges, between the rows whose numbers differ in `distance`, the bits outside `mask` of the first with those
 /// within it of the second. All are done alike, so that compilers put it into vector instructions.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "two rows at once")]
 fn exchange(rows: &mut Rows, distance: usize, shift: usize, mask: u64) {
     for low in (0..8).filter(|row| row & distance == 0) {
         for word in 0..WIDE / 8 {

@@ -297,7 +297,7 @@ impl<'a> Chunk<'a> {
         taken: &mut usize,
     ) -> Result<()> {
         let streams = if output.len() < self.block_len { 1 } else { blocks.streams };
-        if output.len() % streams != 0 || output.len() < streams {
+        if !output.len().is_multiple_of(streams) || output.len() < streams {
             return Err(Error::corrupt(format!("{streams} streams for {} bytes", output.len())));
         }
         for stream in output.chunks_exact_mut(output.len() / streams) {
@@ -383,7 +383,7 @@ fn undo(filter: u8, meta: usize, type_size: usize) -> Result<Option<Undo>> {
         2 => Some(Undo::Bitunshuffle(type_size)),
         3 => Some(Undo::Delta(match type_size {
             1 | 2 | 4 => type_size,
-            _ if type_size % 8 == 0 => 8,
+            _ if type_size.is_multiple_of(8) => 8,
             _ => 1,
         })),
         35 => Some(Undo::ByteDelta(own_size)),

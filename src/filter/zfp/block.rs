@@ -260,7 +260,7 @@ macro_rules! float {
             fn truncated(value: $float) -> $int {
                 // Out of range it gives what the processors of libzfp's users do.
                 const BOUND: $float = <$int>::MAX as $float;
-                if value >= -BOUND && value < BOUND { value as $int } else { <$int>::MIN }
+                if (-BOUND..BOUND).contains(&value) { value as $int } else { <$int>::MIN }
             }
 
             #[inline(always)]
@@ -305,9 +305,7 @@ fn from_integers<F: Copy, I: Scaled<F>, const SIZE: usize>(
     integers: &[I; SIZE],
     exponent: i32,
     block: &mut [F; SIZE],
-) where
-    F: Copy,
-{
+) {
     let scale = I::scale(exponent - (I::WIDTH as i32 - 2));
     for (to, from) in block.iter_mut().zip(integers) {
         *to = from.times(scale);

@@ -109,7 +109,7 @@ pub fn client_data(mode: Mode, datatype: &Datatype, chunk: &[u64]) -> Result<Vec
         *extents.get_mut(rank).ok_or_else(|| shape(chunk))? = extent;
         rank += 1;
     }
-    if rank == 0 || extents[..rank].iter().any(|&extent| extent == 0 || extent - 1 >> (48 / rank) != 0) {
+    if rank == 0 || extents[..rank].iter().any(|&extent| extent == 0 || (extent - 1) >> (48 / rank) != 0) {
         return Err(shape(chunk));
     }
     let params = Params::new(mode, kind, rank)?;
