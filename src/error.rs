@@ -134,6 +134,10 @@ impl Error {
     pub fn address(&self) -> Option<u64> {
         self.0.address
     }
+    /// Name of the file, if known.
+    pub fn file(&self) -> Option<&str> {
+        self.0.file.as_deref()
+    }
     /// Path of the object, if known.
     pub fn object(&self) -> Option<&str> {
         self.0.object.as_deref()

@@ -160,9 +160,9 @@ fn is_closed_pipe(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// True if the arguments make no sense, whatever the file is: such an error is of no object.
+/// True if the arguments make no sense, whatever the file is: such an error is of no file and no object.
 fn is_wrong_usage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Usage(_)) && error.object().is_none()
+    matches!(error.kind(), ErrorKind::Usage(_)) && error.object().is_none() && error.file().is_none()
 }
 
 /// Runs the command of the arguments of this process.
