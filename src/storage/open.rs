@@ -254,7 +254,7 @@ pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> 
         let file = std::fs::File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(Error::usage("not a regular file"));
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file").into());
         }
         #[cfg(feature = "mmap")]
         if mmap && metadata.len() > 0 {
