@@ -251,6 +251,7 @@ fn stat_counts() {
     assert_eq!(number("compact"), 1);
     assert_eq!(number("chunk index btree1"), 2);
     assert_eq!(number("deflate (1)"), 1);
+    assert!(stat.lines().any(|l| l.contains("deflate (1)") && l.ends_with("1  (parameters: 6)")), "{stat}");
     let parts = [
         "raw data, stored",
         "superblock and extension",

@@ -14,6 +14,10 @@ use crate::{Dataset, File, LinkTarget, MetadataTally, Object, ObjectKind, Result
 const LARGEST: usize = 5;
 /// How many of the problems are named.
 const PROBLEMS: usize = 10;
+/// How many kinds of parameters of a filter are told apart.
+const PARAMETERS: usize = 4;
+/// How many parameters of a filter are shown.
+const SHOWN: usize = 8;
 
 #[derive(Default)]
 struct Totals {
@@ -23,8 +27,7 @@ struct Totals {
     attributes: u64,
     layouts: BTreeMap<&'static str, u64>,
     chunk_indexes: BTreeMap<&'static str, u64>,
-    /// By identification: name, datasets, fewest and most parameters.
-    filters: BTreeMap<u16, (String, u64, usize, usize)>,
+    filters: BTreeMap<u16, FilterUse>,
     metadata: MetadataTally,
     /// Raw data in blocks of their own, in this file.
     stored: u64,
@@ -34,6 +37,48 @@ struct Totals {
     largest: Vec<(u64, u64, Vec<u8>)>,
     problems: u64,
     named_problems: Vec<String>,
+}
+
+/// The datasets that have a filter.
+#[derive(Default)]
+struct FilterUse {
+    name: String,
+    datasets: u64,
+    /// Datasets by parameters, as far as there are not too many kinds.
+    parameters: BTreeMap<Vec<u32>, u64>,
+    /// Datasets with other parameters.
+    others: u64,
+}
+
+impl FilterUse {
+    fn add(&mut self, parameters: &[u32]) {
+        self.datasets += 1;
+        if let Some(count) = self.parameters.get_mut(parameters) {
+            *count += 1;
+        } else if self.parameters.len() < PARAMETERS {
+            self.parameters.insert(parameters.to_vec(), 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// The kinds of parameters: `6`; `4 in 2, 6 in 1`.
+    fn parameters(&self) -> String {
+        let text = |parameters: &[u32]| {
+            let shown = parameters.iter().take(SHOWN).map(u32::to_string);
+            let more = (parameters.len() > SHOWN).then(|| "...".to_owned());
+            let text = shown.chain(more).collect::<Vec<_>>().join(" ");
+            if text.is_empty() { "none".to_owned() } else { text }
+        };
+        if let (1, Some((only, _))) = (self.parameters.len(), self.parameters.first_key_value())
+            && self.others == 0
+        {
+            return text(only);
+        }
+        let kinds = self.parameters.iter().map(|(kind, count)| format!("{} in {count}", text(kind)));
+        let others = (self.others > 0).then(|| format!("others in {}", self.others));
+        kinds.chain(others).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Counts everything in a file.
@@ -116,15 +161,14 @@ impl Totals {
             *self.chunk_indexes.entry(index.name()).or_default() += 1;
         }
         for spec in dataset.filters() {
-            let parameters = spec.client_data.len();
             let name = || {
                 let stored = spec.name.as_deref().map(super::screen::safe);
                 crate::filter_name(spec.id).map(str::to_owned).or(stored).unwrap_or_default()
             };
-            let known = self.filters.entry(spec.id).or_insert_with(|| (name(), 0, usize::MAX, 0));
-            known.1 += 1;
-            known.2 = known.2.min(parameters);
-            known.3 = known.3.max(parameters);
+            let known = self.filters.entry(spec.id);
+            known
+                .or_insert_with(|| FilterUse { name: name(), ..FilterUse::default() })
+                .add(&spec.client_data);
         }
         let logical = describe::logical_bytes(dataset);
         self.logical = self.logical.saturating_add(logical);
@@ -171,13 +215,10 @@ impl Totals {
         }
         if !self.filters.is_empty() {
             writeln!(out, "{}", title("Filters"))?;
-            for (id, (name, count, fewest, most)) in &self.filters {
-                let parameters = match fewest == most {
-                    true => format!("parameters: {most}"),
-                    false => format!("parameters: {fewest} to {most}"),
-                };
+            for (id, filter) in &self.filters {
+                let FilterUse { name, datasets, .. } = filter;
                 let label = if name.is_empty() { format!("{id}") } else { format!("{name} ({id})") };
-                writeln!(out, "  {label:<36} {count:>14}  ({parameters})")?;
+                writeln!(out, "  {label:<36} {datasets:>14}  (parameters: {})", filter.parameters())?;
             }
         }
         writeln!(out, "{}", title("Bytes"))?;
