@@ -36,6 +36,8 @@ pub(crate) struct DatasetCore {
     /// Object header of the committed datatype, if it is one.
     pub(crate) committed: Option<u64>,
     pub(crate) raw: RawData,
+    /// Which edit of a file that is being written it shows.
+    pub(crate) version: u64,
 }
 
 /// The datatype of an object, and the address of the committed one that it is.
@@ -63,6 +65,9 @@ fn before_fill_values(layout: &Layout) -> Fill {
 
 impl DatasetCore {
     pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader, depth: u32) -> Result<Self> {
+        if let Some(session) = store.session_of(header.address) {
+            return session.dataset(store, header.address);
+        }
         let reader = &store.reader;
         let sizes = reader.sizes;
         let (datatype, committed) = datatype_of(store, header)?;
@@ -127,6 +132,6 @@ impl DatasetCore {
             chunks: OnceLock::new(),
             cache: ChunkCache::new(store.settings.cache_bytes),
         };
-        Ok(DatasetCore { datatype, committed, raw })
+        Ok(DatasetCore { datatype, committed, raw, version: 0 })
     }
 }

@@ -81,13 +81,14 @@ pub(super) fn read(
 }
 
 /// The chunks that an axis touches, and its segments in each.
-struct AxisChunks {
-    chunks: Vec<(u64, std::ops::Range<usize>)>,
-    segments: Vec<Segment>,
+#[derive(Debug)]
+pub(crate) struct AxisChunks {
+    pub(crate) chunks: Vec<(u64, std::ops::Range<usize>)>,
+    pub(crate) segments: Vec<Segment>,
 }
 
 impl AxisChunks {
-    fn new(axis: &Axis, chunk: u64) -> Self {
+    pub(crate) fn new(axis: &Axis, chunk: u64) -> Self {
         let mut out = AxisChunks { chunks: Vec::new(), segments: Vec::new() };
         let (start, end) = axis.bounds();
         let mut c = start / chunk;
