@@ -1,4 +1,4 @@
-//! Reads what `benches/compare/compare.py` asks for, and says how long it took.
+//! Reads and writes what `benches/compare/compare.py` asks for, and says how long it took.
 //!
 //! A request is a line on standard input: a workload and its arguments. The answer is a line on standard output:
 //! `OK <wall ms> <checksum> <peak resident MiB> <cpu ms>`, `ERR <text>`, or `NA` for an unknown workload.
@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use h5::{File, H5Type};
+use h5::{Durability, File, H5Type, Profile};
 use ndarray::s;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -204,6 +204,91 @@ fn scalar(path: &str, name: &str) -> Answer {
     Ok((watch.stop(), value as u64))
 }
 
+/// A new file, which is synced to disk only if `H5_BENCH_SYNC` is set: libhdf5 never does it.
+fn create(path: &str, profile: Profile) -> Result<File> {
+    let _ = fs::remove_file(path);
+    let threads = std::env::var("H5_BENCH_THREADS").map_or(Ok(1), |n| n.parse())?;
+    let sync = std::env::var_os("H5_BENCH_SYNC").is_some();
+    let durability = if sync { Durability::Full } else { Durability::None };
+    Ok(File::create_options().profile(profile).threads(threads).durability(durability).create(path)?)
+}
+
+fn doubles(path: &str) -> Result<Vec<f64>> {
+    Ok(fs::read(path)?.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+}
+
+fn write_plain(path: &str, count: &str) -> Answer {
+    let values: Vec<f64> = (0..count.parse::<usize>()?).map(|i| i as f64).collect();
+    let _ = fs::remove_file(path);
+    let watch = Stopwatch::start();
+    let file = create(path, Profile::Compatible)?;
+    file.root()?.new_dataset::<f64>().with_data(&values).create("x")?;
+    file.close()?;
+    Ok((watch.stop(), 0))
+}
+
+fn write_deflated(path: &str, input: &str) -> Answer {
+    let values = doubles(input)?;
+    let values = ndarray::Array2::from_shape_vec((values.len() / 1024, 1024), values)?;
+    let watch = Stopwatch::start();
+    let file = create(path, Profile::Compatible)?;
+    let new = file.root()?;
+    new.new_dataset::<f64>().chunk((128, 1024)).shuffle().deflate(4).with_data(&values).create("x")?;
+    file.close()?;
+    Ok((watch.stop(), 0))
+}
+
+/// Rows that are appended a thousand at a time.
+fn append(path: &str, input: &str, profile: Profile) -> Answer {
+    let word = |b: &[u8], at: usize| b.get(at..at + 8).and_then(|b| b.try_into().ok()).unwrap_or([0; 8]);
+    let half = |b: &[u8], at: usize| b.get(at..at + 4).and_then(|b| b.try_into().ok()).unwrap_or([0; 4]);
+    let row = |b: &[u8]| Row {
+        id: i64::from_le_bytes(word(b, 0)),
+        t: f64::from_le_bytes(word(b, 8)),
+        ch: i32::from_le_bytes(half(b, 16)),
+        q: f32::from_le_bytes(half(b, 20)),
+    };
+    let rows: Vec<Row> = fs::read(input)?.chunks_exact(24).map(row).collect();
+    let watch = Stopwatch::start();
+    let file = create(path, profile)?;
+    let mut dataset = file.root()?.new_dataset::<Row>().shape(0).resizable().chunk(8192).create("x")?;
+    for part in rows.chunks(1000) {
+        dataset.append(part)?;
+    }
+    file.close()?;
+    Ok((watch.stop(), 0))
+}
+
+/// Many groups, each with a small dataset and its attributes.
+fn small_objects(path: &str, count: &str, profile: Profile) -> Answer {
+    let count: usize = count.parse()?;
+    let watch = Stopwatch::start();
+    let file = create(path, profile)?;
+    let root = file.root()?;
+    let text = h5::Datatype::fixed_string(6, h5::Charset::Ascii);
+    let counts = "counts".to_owned();
+    for i in 0..count {
+        let group = root.create_group(format!("g{i:06}"))?;
+        let first = i as i32;
+        let values: [i32; 8] = std::array::from_fn(|k| first + k as i32);
+        let dataset = group.new_dataset::<i32>().with_data(&values).create("d")?;
+        dataset.new_attr::<String>().datatype(text.clone()).with_scalar(&counts).create("units")?;
+        dataset.set_attr("scale", i as f64 * 0.5)?;
+        dataset.set_attr("idx", [i as i64, i as i64 + 1, i as i64 + 2])?;
+    }
+    file.close()?;
+    Ok((watch.stop(), 0))
+}
+
+fn write_strings(path: &str, input: &str) -> Answer {
+    let texts: Vec<String> = fs::read_to_string(input)?.lines().map(str::to_owned).collect();
+    let watch = Stopwatch::start();
+    let file = create(path, Profile::Compatible)?;
+    file.root()?.new_dataset::<String>().with_data(&texts).create("x")?;
+    file.close()?;
+    Ok((watch.stop(), 0))
+}
+
 /// Runs a request; `None` for an unknown one.
 fn run(request: &[&str]) -> Option<Answer> {
     Some(match *request {
@@ -219,6 +304,13 @@ fn run(request: &[&str]) -> Option<Answer> {
         ["walk", path] => walk(path),
         ["vlen", path, name] => strings(path, name),
         ["scalar", path, name] => scalar(path, name),
+        ["W1", path, count] => write_plain(path, count),
+        ["W2", path, input] => write_deflated(path, input),
+        ["W3", path, input] => append(path, input, Profile::Modern),
+        ["W3u", path, input] => append(path, input, Profile::Compatible),
+        ["W4", path, count] => small_objects(path, count, Profile::Compatible),
+        ["W4l", path, count] => small_objects(path, count, Profile::Modern),
+        ["W5", path, input] => write_strings(path, input),
         _ => return None,
     })
 }

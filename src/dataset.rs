@@ -1,7 +1,7 @@
 //! Datasets: arrays of elements.
 #![allow(unsafe_code)] // plain elements as bytes: only for types that promise it by `H5Type::POD`
 
-use std::{ops::Deref, sync::Arc};
+use std::{borrow::Cow, ops::Deref, sync::Arc};
 
 use ndarray::{Array1, Array2, ArrayD, ArrayViewD, IxDyn};
 
@@ -26,7 +26,9 @@ use crate::{
             ReadOptions,
             output::{Output, bytes_of_mut, elements_of, zeroed_vec},
         },
+        resolve::Location,
         virtual_dataset,
+        write::Session,
     },
 };
 
@@ -35,6 +37,7 @@ use crate::{
 pub struct Dataset {
     object: Object,
     core: Arc<DatasetCore>,
+    extent: Vec<u64>,
 }
 
 impl Deref for Dataset {
@@ -61,7 +64,7 @@ pub struct ChunkInfo {
 impl Dataset {
     pub(crate) fn new(object: Object) -> Result<Self> {
         let core = object.named(DatasetCore::open(&object.store, &object.header))?;
-        Ok(Dataset { object, core: Arc::new(core) })
+        Ok(Dataset { object, extent: core.raw.dims().to_vec(), core: Arc::new(core) })
     }
 
     /// Type of the elements.
@@ -85,7 +88,7 @@ impl Dataset {
     }
     /// Extent in each dimension; empty for a scalar and for null.
     pub fn shape(&self) -> &[u64] {
-        self.core.raw.dims()
+        &self.extent
     }
     /// Largest extent in each dimension; `None` is unlimited.
     pub fn max_shape(&self) -> Vec<Option<u64>> {
@@ -96,11 +99,11 @@ impl Dataset {
     /// # Errors
     /// `Corrupt` if it exceeds 64 bits.
     pub fn len(&self) -> Result<u64> {
-        self.core.raw.dataspace.len()
+        if self.core.raw.dataspace.is_null() { Ok(0) } else { element_count(&self.extent) }
     }
     /// True if there are no elements.
     pub fn is_empty(&self) -> bool {
-        self.core.raw.dataspace.is_empty()
+        self.core.raw.dataspace.is_null() || self.extent.contains(&0)
     }
     /// How the raw data are stored.
     pub fn layout(&self) -> &Layout {
@@ -149,7 +152,43 @@ impl Dataset {
     /// # Errors
     /// `Corrupt` if the index of the chunks cannot be read.
     pub fn stored_bytes(&self) -> Result<u64> {
-        self.object.named(self.core.raw.stored_bytes(&self.object.store))
+        let this = self.fresh()?;
+        self.object.named(this.core.raw.stored_bytes(&self.object.store))
+    }
+
+    /// This dataset with all that was written to it since the handle was made.
+    pub(crate) fn fresh(&self) -> Result<Cow<'_, Dataset>> {
+        let address = self.object.header.address;
+        match self.object.store.session_of(address) {
+            Some(session) if session.version(address)? != self.core.version => {
+                let location = Location { store: self.object.store.clone(), address };
+                Ok(Cow::Owned(Dataset::new(Object::open(location, self.object.path().to_owned())?)?))
+            }
+            _ => Ok(Cow::Borrowed(self)),
+        }
+    }
+
+    /// Brings extent, layout and the like up to date with what other handles have done to the dataset. What is read
+    /// is always up to date.
+    ///
+    /// # Errors
+    /// `Io` if what was written and not yet stored cannot be.
+    pub fn refresh(&mut self) -> Result<()> {
+        if let Cow::Owned(fresh) = self.fresh()? {
+            *self = fresh;
+        }
+        Ok(())
+    }
+
+    /// The new extent in this handle; the rest is brought up to date when something is read.
+    pub(crate) fn refresh_extent(&mut self) -> Result<()> {
+        let (address, session) = self.address_and_session()?;
+        self.extent = session.dims(address)?;
+        Ok(())
+    }
+
+    pub(crate) fn address_and_session(&self) -> Result<(u64, &Session)> {
+        Ok((self.object.header.address, self.object.session()?))
     }
 
     fn options(&self) -> ReadOptions {
@@ -213,13 +252,7 @@ impl Dataset {
         if self.core.raw.dataspace.is_null() {
             return Err(Error::shape("a selection of a null dataspace"));
         }
-        let (selection, shape) = selection.into_selection(self.shape())?;
-        let resolved = selection.resolve(self.shape())?;
-        let shape = match shape {
-            Some(shape) => shape,
-            None => selection.shape(self.shape())?,
-        };
-        Ok((resolved, shape))
+        select(self.shape(), selection)
     }
 
     /// All elements in C order.
@@ -227,7 +260,8 @@ impl Dataset {
     /// # Errors
     /// `Type` if the datatype is another; `Limit`; `Corrupt`, `Truncated`, `Unsupported` naming chunk and filter.
     pub fn read_vec<T: H5Type>(&self) -> Result<Vec<T>> {
-        self.object.named(self.whole().and_then(|all| self.read_elements(&all)))
+        let this = self.fresh()?;
+        self.object.named(this.whole().and_then(|all| this.read_elements(&all)))
     }
 
     /// All elements, in the shape of the dataset.
@@ -238,8 +272,9 @@ impl Dataset {
         if self.core.raw.dataspace.is_null() {
             return self.object.named(Err(Error::shape("a null dataspace has no elements")));
         }
-        let elements = self.read_vec()?;
-        self.object.named(array(elements, self.shape()))
+        let this = self.fresh()?;
+        let elements = this.read_vec()?;
+        self.object.named(array(elements, this.shape()))
     }
 
     /// All elements, in the shape of the dataset: the name of [`read`](Self::read) beside
@@ -256,8 +291,9 @@ impl Dataset {
     /// # Errors
     /// As [`read`](Self::read); `Shape` for another rank.
     pub fn read_1d<T: H5Type>(&self) -> Result<Array1<T>> {
-        self.has_rank(1)?;
-        Ok(Array1::from_vec(self.read_vec()?))
+        let this = self.fresh()?;
+        this.has_rank(1)?;
+        Ok(Array1::from_vec(this.read_vec()?))
     }
 
     /// All elements of a dataset of rank 2.
@@ -265,9 +301,10 @@ impl Dataset {
     /// # Errors
     /// As [`read`](Self::read); `Shape` for another rank.
     pub fn read_2d<T: H5Type>(&self) -> Result<Array2<T>> {
-        self.has_rank(2)?;
-        let shape = (self.shape()[0] as usize, self.shape()[1] as usize);
-        let elements = self.read_vec()?;
+        let this = self.fresh()?;
+        this.has_rank(2)?;
+        let shape = (this.shape()[0] as usize, this.shape()[1] as usize);
+        let elements = this.read_vec()?;
         self.object.named(Array2::from_shape_vec(shape, elements).map_err(|e| Error::shape(e.to_string())))
     }
 
@@ -283,12 +320,13 @@ impl Dataset {
     /// # Errors
     /// As [`read_vec`](Self::read_vec); `Shape` if there are none or several.
     pub fn read_scalar<T: H5Type>(&self) -> Result<T> {
-        if self.len()? != 1 {
+        let this = self.fresh()?;
+        if this.len()? != 1 {
             return self
                 .object
-                .named(Err(Error::shape(format!("one element wanted, the shape is {:?}", self.shape()))));
+                .named(Err(Error::shape(format!("one element wanted, the shape is {:?}", this.shape()))));
         }
-        self.object.named(one(self.read_vec()?))
+        self.object.named(one(this.read_vec()?))
     }
 
     /// The selected elements. A hyperslab keeps its shape; `s![..]` drops indexed dimensions; points, unions and
@@ -307,8 +345,9 @@ impl Dataset {
     /// As [`read_vec`](Self::read_vec); `Shape` if the selection does not fit.
     pub fn read_slice<T: H5Type>(&self, selection: impl IntoSelection) -> Result<ArrayD<T>> {
         let read = || {
-            let (resolved, shape) = self.select(selection)?;
-            array(self.read_elements(&resolved)?, &shape)
+            let this = self.fresh()?;
+            let (resolved, shape) = this.select(selection)?;
+            array(this.read_elements(&resolved)?, &shape)
         };
         self.object.named(read())
     }
@@ -320,7 +359,8 @@ impl Dataset {
     /// `Shape` if the buffer has another length; as [`read_vec`](Self::read_vec). After an error the content of the
     /// buffer is arbitrary.
     pub fn read_into<T: H5Type>(&self, buffer: &mut [T]) -> Result<()> {
-        self.object.named(self.whole().and_then(|all| self.read_resolved_into(&all, buffer)))
+        let this = self.fresh()?;
+        self.object.named(this.whole().and_then(|all| this.read_resolved_into(&all, buffer)))
     }
 
     /// Reads the selected elements into the caller's buffer.
@@ -328,7 +368,8 @@ impl Dataset {
     /// # Errors
     /// As [`read_into`](Self::read_into).
     pub fn read_slice_into<T: H5Type>(&self, selection: impl IntoSelection, buffer: &mut [T]) -> Result<()> {
-        let read = || self.read_resolved_into(&self.select(selection)?.0, buffer);
+        let this = self.fresh()?;
+        let read = || this.read_resolved_into(&this.select(selection)?.0, buffer);
         self.object.named(read())
     }
 
@@ -381,8 +422,9 @@ impl Dataset {
     /// As [`read_slice`](Self::read_slice).
     pub fn values(&self, selection: impl IntoSelection) -> Result<Values> {
         let read = || {
-            let (resolved, shape) = self.select(selection)?;
-            let bytes = self.read_bytes(&resolved, element_count(&shape)?)?;
+            let this = self.fresh()?;
+            let (resolved, shape) = this.select(selection)?;
+            let bytes = this.read_bytes(&resolved, element_count(&shape)?)?;
             let store = &self.object.store;
             let heap = store.global_heap.session(&store.reader);
             let mut arena = HeapArena::new(store.reader.sizes.offset);
@@ -402,9 +444,10 @@ impl Dataset {
             if !is_convertible(from, &to) {
                 return Err(Error::type_mismatch(&to, from));
             }
-            let (resolved, shape) = self.select(selection)?;
+            let this = self.fresh()?;
+            let (resolved, shape) = this.select(selection)?;
             let count = element_count(&shape)?;
-            let bytes = self.read_bytes(&resolved, count)?;
+            let bytes = this.read_bytes(&resolved, count)?;
             let plan = T::plan(&to)?;
             let mut number = vec![0; to.size];
             let mut out = try_vec("elements of a read", count)?;
@@ -432,10 +475,11 @@ impl Dataset {
     /// # Errors
     /// `Corrupt` if the index cannot be read.
     pub fn chunks(&self) -> Result<Vec<ChunkInfo>> {
-        let Layout::Chunked(layout) = &self.core.raw.layout else { return Ok(Vec::new()) };
+        let this = self.fresh()?;
+        let Layout::Chunked(layout) = &this.core.raw.layout else { return Ok(Vec::new()) };
         let list = || {
             let mut out = Vec::new();
-            self.core.raw.chunk_table(&self.object.store, layout)?.for_each(&mut |place, entry| {
+            this.core.raw.chunk_table(&self.object.store, layout)?.for_each(&mut |place, entry| {
                 let offset = place.iter().zip(&layout.chunk).map(|(p, c)| p * c).collect();
                 let ChunkEntry { address, size, mask } = entry;
                 out.push(ChunkInfo { offset, address, size, filter_mask: mask });
@@ -452,7 +496,8 @@ impl Dataset {
     /// `Usage` if the dataset is not chunked or no chunk starts there; `Truncated`.
     pub fn read_chunk_raw(&self, offset: &[u64]) -> Result<Option<(Vec<u8>, u32)>> {
         let read = || {
-            let Some(entry) = self.chunk_entry(offset)? else { return Ok(None) };
+            let this = self.fresh()?;
+            let Some(entry) = this.chunk_entry(offset)? else { return Ok(None) };
             let bytes = self.object.store.reader.bytes(entry.address, entry.size)?;
             Ok(Some((bytes.into_owned(), entry.mask)))
         };
@@ -465,17 +510,18 @@ impl Dataset {
     /// As [`read_chunk_raw`](Self::read_chunk_raw); `Corrupt` or `Unsupported` naming the filter.
     pub fn read_chunk(&self, offset: &[u64]) -> Result<Option<Vec<u8>>> {
         let read = || {
-            let Layout::Chunked(layout) = &self.core.raw.layout else {
+            let this = self.fresh()?;
+            let Layout::Chunked(layout) = &this.core.raw.layout else {
                 return Err(Error::usage("the dataset is not chunked"));
             };
-            let Some(entry) = self.chunk_entry(offset)? else { return Ok(None) };
+            let Some(entry) = this.chunk_entry(offset)? else { return Ok(None) };
             let store = &self.object.store;
-            let chunk_bytes = self.core.raw.chunk_bytes(store, layout)?;
-            let context = ChunkContext { chunk_bytes, element_size: self.core.raw.element_size };
+            let chunk_bytes = this.core.raw.chunk_bytes(store, layout)?;
+            let context = ChunkContext { chunk_bytes, element_size: this.core.raw.element_size };
             let stored = store.reader.bytes(entry.address, entry.size)?;
-            let mask = self.core.raw.filter_mask(layout, offset, entry.mask);
+            let mask = this.core.raw.filter_mask(layout, offset, entry.mask);
             let mut scratch = Scratch::default();
-            let chunk = self.core.raw.pipeline.decode_chunk(&context, mask, &stored, &mut scratch);
+            let chunk = this.core.raw.pipeline.decode_chunk(&context, mask, &stored, &mut scratch);
             chunk.map(|c| Some(c.to_vec())).map_err(|e| e.of_chunk(offset))
         };
         self.object.named(read())
@@ -499,4 +545,15 @@ impl Dataset {
     pub fn as_object(&self) -> &Object {
         &self.object
     }
+}
+
+/// A selection of elements of an array of this extent, and the shape of what is selected.
+pub(crate) fn select(dims: &[u64], selection: impl IntoSelection) -> Result<(Resolved, Vec<u64>)> {
+    let (selection, shape) = selection.into_selection(dims)?;
+    let resolved = selection.resolve(dims)?;
+    let shape = match shape {
+        Some(shape) => shape,
+        None => selection.shape(dims)?,
+    };
+    Ok((resolved, shape))
 }

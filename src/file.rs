@@ -264,7 +264,10 @@ impl File {
             base: self.store.reader.base(),
             offset_size: s.sizes.offset,
             length_size: s.sizes.length,
-            end: s.eof.saturating_sub(s.base),
+            end: match &self.store.session {
+                Some(session) => session.end(),
+                None => s.eof.saturating_sub(s.base),
+            },
             file_size: self.store.reader.source().len(),
             space_strategy: ["fsm_aggr", "page", "aggr", "none"][usize::from(strategy.min(3))],
             space_persists: persists,
@@ -276,6 +279,54 @@ impl File {
     /// is not counted.
     pub fn space(&self) -> FileSpace {
         self.store.space()
+    }
+
+    /// Makes a file, or makes an existing one empty, for HDF5 1.8 and later; see [`create_options`](Self::create_options).
+    ///
+    /// Nothing that is written to it counts before a [`flush`](Self::flush).
+    ///
+    /// ```
+    /// # fn main() -> h5::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("h5-doc-create-{}.h5", std::process::id()));
+    /// let file = h5::File::create(&path)?;
+    /// let temperature = ndarray::arr2(&[[20.5, 21.0], [19.5, 22.25]]);
+    /// let dataset = file.root()?.new_dataset::<f64>().shuffle().deflate(4).with_data(&temperature).create("t")?;
+    /// dataset.set_attr("units", "degree Celsius")?;
+    /// file.close()?;
+    /// assert_eq!(h5::File::open(&path)?.dataset("t")?.read_2d::<f64>()?, temperature);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn create(path: impl AsRef<Path>) -> Result<File> {
+        crate::create::CreateOptions::default().create(path)
+    }
+
+    /// Options to make a file with.
+    pub fn create_options() -> crate::create::CreateOptions {
+        crate::create::CreateOptions::default()
+    }
+
+    /// Brings everything that was written to disk: after it the file holds this, whatever happens, until the next
+    /// flush is done. Does nothing for a file that is open for reading.
+    ///
+    /// # Errors
+    /// `Io`: the file holds the content of the flush before, and nothing more can be written to it.
+    pub fn flush(&self) -> Result<()> {
+        let flushed = self.store.session.as_ref().map_or(Ok(()), |session| session.flush());
+        flushed.map_err(|e| e.in_file(&self.store.name))
+    }
+
+    /// Flushes, and ends the writing: all handles can only be read from then on. A file that is dropped without it
+    /// holds the content of the last flush.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn close(self) -> Result<()> {
+        let closed = self.store.session.as_ref().map_or(Ok(()), |session| session.close());
+        closed.map_err(|e| e.in_file(&self.store.name))
     }
 
     /// Two handles of the same open file.

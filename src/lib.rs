@@ -28,11 +28,16 @@
 struct ReadmeDoctests;
 
 mod attribute;
+mod attribute_builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod create;
 mod dataset;
+mod dataset_builder;
+mod dataset_write;
 mod element;
+mod elements;
 mod error;
 mod file;
 mod filter;
@@ -47,10 +52,14 @@ pub mod source;
 mod storage;
 
 pub use attribute::Attribute;
+pub use attribute_builder::{AttributeBuilder, AttributeValue};
+pub use create::CreateOptions;
 pub use dataset::{ChunkInfo, Dataset};
+pub use dataset_builder::{DatasetBuilder, GroupBuilder, IntoShape};
 pub use element::{
     Element, Elements, H5Type, HeapRead, HeapWrite, ObjectReference, Reference, RegionReference, Values,
 };
+pub use elements::{Gathered, ToElements};
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, FileInfo, OpenOptions};
 #[cfg(feature = "filter-zfp")]
@@ -69,7 +78,11 @@ pub use model::{
     selection::{HyperslabDim, IntoSelection, Selection},
 };
 pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
-pub use storage::space::{FileSpace, MetadataBytes};
+pub use storage::{
+    space::{FileSpace, MetadataBytes},
+    transaction::Durability,
+    write::Profile,
+};
 
 /// For this crate's benches and fuzz targets; not part of the API.
 #[doc(hidden)]

@@ -61,7 +61,7 @@ pub enum ObjectKind {
 impl Object {
     pub(crate) fn open(location: Location, path: String) -> Result<Self> {
         let Location { store, address } = location;
-        let header = ObjectHeader::read(&store.reader, address);
+        let header = store.header(address);
         let header = header.map_err(|e| e.of_object(&path).in_file(&store.name))?;
         Ok(Object { store, header: Arc::new(header), path: path.into() })
     }
@@ -87,8 +87,22 @@ impl Object {
     }
 
     /// Address of its object header: its identity within the file.
+    ///
+    /// In a file that is being created it is a number that stands for the object until the file is closed. Where one
+    /// is stored as a reference, the address that the object will have for good is stored.
     pub fn address(&self) -> u64 {
         self.header.address
+    }
+
+    /// The edits of its file.
+    pub(crate) fn session(&self) -> Result<&crate::storage::write::Session> {
+        let session = self.store.session.as_ref();
+        session.ok_or_else(|| Error::usage("the file is open for reading only"))
+    }
+
+    /// A reference to it, to be stored as an element of a dataset or attribute of the same file.
+    pub fn reference(&self) -> crate::element::ObjectReference {
+        crate::element::ObjectReference(Some(self.address()))
     }
 
     /// The file that it is in, which an external link may have led to.
@@ -149,7 +163,13 @@ impl Object {
     /// # Errors
     /// `Corrupt` if the count cannot be read.
     pub fn link_count(&self) -> Result<u32> {
-        self.named(self.header.reference_count(&self.store.reader))
+        let count = || match self.store.session_of(self.header.address) {
+            Some(session) => {
+                session.header(self.header.address, &self.store.reader)?.reference_count(&self.store.reader)
+            }
+            None => self.header.reference_count(&self.store.reader),
+        };
+        self.named(count())
     }
 
     /// The comment on it.

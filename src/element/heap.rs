@@ -24,6 +24,14 @@ pub trait HeapWrite {
     /// # Errors
     /// As writing goes.
     fn store(&mut self, object: &[u8]) -> Result<(u64, u32)>;
+    /// The address under which a reference names an object: that of its header for good, for one whose header has no
+    /// place in the file yet.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is no such object.
+    fn settle(&mut self, address: u64) -> Result<u64> {
+        Ok(address)
+    }
 }
 
 /// The pointer that an element of variable length is in the file: number of elements, address of the collection,

@@ -153,9 +153,10 @@ unsafe impl H5Type for ObjectReference {
             other => Err(Error::type_mismatch("object reference", format!("{other:?}"))),
         }
     }
-    fn encode(&self, out: &mut [u8], _: &mut dyn HeapWrite) -> Result<()> {
+    fn encode(&self, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
         out.fill(0);
         if let Some(address) = self.0 {
+            let address = heap.settle(address)?;
             let n = out.len().min(8);
             out[..n].copy_from_slice(&address.to_le_bytes()[..n]);
         }
@@ -196,6 +197,7 @@ unsafe impl H5Type for RegionReference {
             out.fill(0);
             return Ok(());
         };
+        let address = heap.settle(address)?;
         let sizes = Sizes { offset: heap.offset_size() as u8, length: 8 };
         let object = encode_region(address, &self.selection, SelectionStyle::V18, sizes)?;
         let (collection, index) = heap.store(&object)?;

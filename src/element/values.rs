@@ -1,9 +1,9 @@
 //! Arrays whose element type is known at run time only.
 
-use std::{ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use super::{
-    H5Type, HeapArena, HeapPointer, HeapRead, SwapPlan,
+    H5Type, HeapArena, HeapPointer, HeapRead, HeapWrite, SwapPlan,
     reference::{self, Reference},
     string::{trim, until_nul},
     vlen::sequence,
@@ -96,6 +96,16 @@ impl Values {
             out.push(T::decode(&plan, element, &*self.heap)?);
         }
         Ok(out)
+    }
+
+    /// The elements as bytes of a file, with what they point to stored in its heap.
+    pub(crate) fn encode(&self, heap: &mut dyn HeapWrite) -> Result<Cow<'_, [u8]>> {
+        if !points_elsewhere(&self.datatype) {
+            return Ok(Cow::Borrowed(&self.bytes));
+        }
+        let mut bytes = self.bytes.clone();
+        move_pointers(&self.datatype, &mut bytes, &self.heap, heap)?;
+        Ok(bytes.into())
     }
 
     /// The bytes in the byte order of this machine, if every part of an element is a full-width number.
@@ -331,6 +341,52 @@ pub(crate) fn gather(
                     skippable(found)?;
                 }
             }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Stores what elements point to in another heap, and makes them point there.
+fn move_pointers(
+    datatype: &Datatype,
+    bytes: &mut [u8],
+    from: &HeapArena,
+    to: &mut dyn HeapWrite,
+) -> Result<()> {
+    let size = datatype.size.max(1);
+    match &datatype.class {
+        DatatypeClass::VarString { .. } | DatatypeClass::VarLen(_) => {
+            for element in bytes.chunks_exact_mut(size) {
+                let mut pointer = HeapPointer::decode(element)?;
+                if pointer.is_null() {
+                    element.fill(0);
+                    continue;
+                }
+                let object = from.object(pointer.address, pointer.index)?;
+                (pointer.address, pointer.index) = match &datatype.class {
+                    DatatypeClass::VarLen(base) => {
+                        let mut object = sequence(object, pointer.len, base.size)?.to_vec();
+                        move_pointers(base, &mut object, from, to)?;
+                        to.store(&object)?
+                    }
+                    _ => to.store(sequence(object, pointer.len, 1)?)?,
+                };
+                pointer.encode(element)?;
+            }
+        }
+        DatatypeClass::Compound(members) => {
+            for element in bytes.chunks_exact_mut(size) {
+                for member in members.iter().filter(|m| points_elsewhere(&m.datatype)) {
+                    let part =
+                        element.get_mut(member.offset..member.offset.saturating_add(member.datatype.size));
+                    move_pointers(&member.datatype, part.unwrap_or_default(), from, to)?;
+                }
+            }
+        }
+        DatatypeClass::Array { base, .. } => move_pointers(base, bytes, from, to)?,
+        DatatypeClass::Reference(_) => {
+            return Err(Error::unsupported("copying references other than to objects as run-time values"));
         }
         _ => {}
     }

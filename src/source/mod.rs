@@ -7,6 +7,7 @@ mod memory;
 #[cfg(feature = "mmap")]
 mod mmap;
 mod overlay;
+mod store;
 
 use std::fmt;
 
@@ -19,6 +20,9 @@ pub use memory::MemorySource;
 #[cfg(feature = "mmap")]
 pub use mmap::MmapSource;
 pub use overlay::OverlaySource;
+#[cfg(any(unix, windows))]
+pub use store::FileStore;
+pub use store::{ByteStore, MemoryStore};
 
 /// Where the bytes of a file come from. Offsets count from the start of the source.
 ///

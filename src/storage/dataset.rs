@@ -38,6 +38,8 @@ pub(crate) struct DatasetCore {
     pub(crate) raw: RawData,
     /// Extent as it is stored; that of a virtual dataset may follow its sources.
     pub(crate) stored_dims: Vec<u64>,
+    /// Which edit of a file that is being written it shows.
+    pub(crate) version: u64,
 }
 
 /// The datatype of an object, and the address of the committed one that it is.
@@ -65,6 +67,9 @@ fn before_fill_values(layout: &Layout) -> Fill {
 
 impl DatasetCore {
     pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader) -> Result<Self> {
+        if let Some(session) = store.session_of(header.address) {
+            return session.dataset(store, header.address);
+        }
         Self::open_in(store, header, &Session::default(), 0)
     }
 
@@ -143,6 +148,6 @@ impl DatasetCore {
             chunks: OnceLock::new(),
             cache: ChunkCache::new(store.settings.cache_bytes),
         };
-        Ok(DatasetCore { datatype, committed, raw, stored_dims })
+        Ok(DatasetCore { datatype, committed, raw, stored_dims, version: 0 })
     }
 }

@@ -29,13 +29,31 @@ use crate::{
 /// How a group stores its links.
 #[derive(Clone, Debug)]
 pub(crate) enum LinkStorage {
-    SymbolTable { btree: u64, heap: u64 },
-    Compact { info: LinkInfoMessage },
-    Dense { info: LinkInfoMessage, heap: u64, name_index: u64 },
+    SymbolTable {
+        btree: u64,
+        heap: u64,
+    },
+    Compact {
+        info: LinkInfoMessage,
+    },
+    Dense {
+        info: LinkInfoMessage,
+        heap: u64,
+        name_index: u64,
+    },
+    /// Of a file that is being written: how the next flush would store them, and whether the order of creation is
+    /// tracked and indexed.
+    Session {
+        dense: bool,
+        order: (bool, bool),
+    },
 }
 
 impl LinkStorage {
     pub(crate) fn of(store: &Store, header: &ObjectHeader) -> Result<Self> {
+        if let Some(session) = store.session_of(header.address) {
+            return session.link_storage(header.address).map_err(|e| e.at(header.address));
+        }
         let sizes = store.reader.sizes;
         if let Some(info) =
             header.content(store, MessageType::LinkInfo, |body| LinkInfoMessage::decode(body, sizes))?
@@ -65,8 +83,8 @@ impl LinkStorage {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             LinkStorage::SymbolTable { .. } => "symtab",
-            LinkStorage::Compact { .. } => "compact",
-            LinkStorage::Dense { .. } => "dense",
+            LinkStorage::Compact { .. } | LinkStorage::Session { dense: false, .. } => "compact",
+            LinkStorage::Dense { .. } | LinkStorage::Session { dense: true, .. } => "dense",
         }
     }
 
@@ -74,6 +92,7 @@ impl LinkStorage {
     pub(crate) fn creation_order(&self) -> (bool, bool) {
         match self {
             LinkStorage::SymbolTable { .. } => (false, false),
+            LinkStorage::Session { order, .. } => *order,
             LinkStorage::Compact { info } | LinkStorage::Dense { info, .. } => {
                 (info.max_creation_index.is_some(), info.order_index.is_some())
             }
@@ -88,6 +107,9 @@ impl LinkStorage {
         header: &ObjectHeader,
         f: &mut dyn FnMut(Result<Link>) -> Result<()>,
     ) -> Result<()> {
+        if let Some(session) = store.session_of(header.address) {
+            return session.links(header.address)?.into_iter().try_for_each(|link| f(Ok(link)));
+        }
         let reader = &store.reader;
         match self {
             LinkStorage::SymbolTable { btree, heap } => {
@@ -119,7 +141,7 @@ impl LinkStorage {
                     Ok(())
                 })
             }
-            LinkStorage::Compact { .. } => {
+            LinkStorage::Compact { .. } | LinkStorage::Session { .. } => {
                 for message in header.messages.iter().filter(|m| m.is(MessageType::Link)) {
                     f(decode_link(header.body(reader, message), reader.sizes).at(header.address))?;
                 }
@@ -137,6 +159,9 @@ impl LinkStorage {
 
     /// Finds a link by its name, through the index.
     pub(crate) fn find(&self, store: &Store, header: &ObjectHeader, name: &[u8]) -> Result<Option<Link>> {
+        if let Some(session) = store.session_of(header.address) {
+            return session.link(header.address, name);
+        }
         let reader = &store.reader;
         match self {
             LinkStorage::SymbolTable { btree, heap } => {
@@ -159,7 +184,7 @@ impl LinkStorage {
                 };
                 find().at(address)
             }
-            LinkStorage::Compact { .. } => {
+            LinkStorage::Compact { .. } | LinkStorage::Session { .. } => {
                 for message in header.messages.iter().filter(|m| m.is(MessageType::Link)) {
                     // A damaged sibling does not hide the one that is looked for.
                     match decode_link(header.body(reader, message), reader.sizes) {

@@ -1,5 +1,6 @@
 //! Storage: the only floor that follows an address.
 
+mod allocator;
 pub(crate) mod attributes;
 pub(crate) mod btree;
 pub(crate) mod chunk_index;
@@ -14,7 +15,9 @@ pub(crate) mod reader;
 pub(crate) mod resolve;
 mod shared;
 pub(crate) mod space;
+pub(crate) mod transaction;
 pub(crate) mod virtual_dataset;
+pub(crate) mod write;
 
 use std::{
     path::PathBuf,
@@ -23,7 +26,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use self::{heap::global::GlobalHeap, reader::Reader};
+use self::{heap::global::GlobalHeap, object::ObjectHeader, reader::Reader, write::Session};
 use crate::{
     error::{Context, Error, Result},
     filter::FilterSet,
@@ -60,6 +63,8 @@ pub(crate) struct Store {
     pub(crate) path: Option<PathBuf>,
     pub(crate) settings: Settings,
     pub(crate) global_heap: GlobalHeap,
+    /// The edits, if the file is being written.
+    pub(crate) session: Option<Session>,
     pub(crate) file_space: Option<FileSpaceInfoMessage>,
     /// Address and number of indexes of the table of shared messages.
     shared_message_table: Option<(u64, u8)>,
@@ -74,6 +79,19 @@ pub(crate) struct Store {
 pub(crate) type SharedHeap = (u16, Option<u64>);
 
 impl Store {
+    /// The edits of the file, if the object at this address is one of theirs.
+    pub(crate) fn session_of(&self, address: u64) -> Option<&Session> {
+        self.session.as_ref().filter(|session| session.knows(address))
+    }
+
+    /// The header of an object.
+    pub(crate) fn header(&self, address: u64) -> Result<ObjectHeader> {
+        match self.session_of(address) {
+            Some(session) => session.header(address, &self.reader),
+            None => ObjectHeader::read(&self.reader, address),
+        }
+    }
+
     /// The heaps of shared messages.
     pub(crate) fn shared_table(&self) -> Result<&[SharedHeap]> {
         if let Some(heaps) = self.shared.get() {

@@ -97,6 +97,17 @@ impl ObjectHeader {
         Ok(header)
     }
 
+    /// A header whose bytes are not in the file.
+    pub(crate) fn from_bytes(address: u64, bytes: Vec<u8>, reader: &Reader) -> Result<Self> {
+        let prefix = HeaderPrefix::decode(&bytes)?;
+        let range = prefix.chunk0(&bytes)?;
+        let (continuations, messages) = (Vec::new(), Vec::with_capacity(8));
+        let mut header = ObjectHeader { address, blocks: Vec::new(), continuations, messages, prefix };
+        header.scan(reader, &bytes[range.clone()], range.start)?;
+        header.blocks.push(Stored::Owned(bytes.into()));
+        Ok(header)
+    }
+
     /// Notes the messages of the block that will be pushed next.
     fn scan(&mut self, reader: &Reader, messages: &[u8], offset: usize) -> Result<()> {
         let block = self.blocks.len() as u32;

@@ -8,7 +8,13 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use super::{Settings, Store, heap::global::GlobalHeap, object::ObjectHeader, reader::Reader};
+use super::{
+    Settings, Store,
+    heap::global::GlobalHeap,
+    object::ObjectHeader,
+    reader::Reader,
+    write::{NewFile, ROOT_KEY, Session},
+};
 use crate::{
     error::{Context, Error, ErrorKind, Result},
     format::{
@@ -24,7 +30,7 @@ use crate::{
     },
     limits::{Limits, Reach},
     model::link::Name,
-    source::{ByteSource, OverlaySource},
+    source::{ByteSource, ByteStore, OverlaySource},
 };
 
 fn other_driver(name: &[u8]) -> Error {
@@ -59,6 +65,34 @@ impl Store {
     ) -> Result<Arc<Store>> {
         let open = || Self::open_source(source, &name, path, limits, settings);
         open().map_err(|e| e.in_file(&name)).map(Arc::new)
+    }
+
+    /// Makes a file in an empty store.
+    pub(crate) fn create(
+        target: Arc<dyn ByteStore>,
+        name: String,
+        path: Option<PathBuf>,
+        settings: Settings,
+        new: &NewFile,
+    ) -> Result<Arc<Store>> {
+        let (session, superblock) = Session::new(target.clone(), new)?;
+        let sizes = superblock.sizes;
+        let reader = Reader::growing(target, superblock.base, sizes, Arc::new(Limits::default()));
+        Ok(Arc::new(Store {
+            reader,
+            superblock: Superblock { root: ROOT_KEY, ..superblock },
+            name,
+            path,
+            settings,
+            global_heap: GlobalHeap::default(),
+            session: Some(session),
+            file_space: None,
+            shared_message_table: None,
+            shared: OnceLock::new(),
+            others: Mutex::new(FxHashMap::default()),
+            #[cfg(feature = "parallel")]
+            pool: None,
+        }))
     }
 
     fn open_source(
@@ -100,6 +134,7 @@ impl Store {
             path,
             settings,
             global_heap: GlobalHeap::default(),
+            session: None,
             file_space: None,
             shared_message_table: None,
             shared: OnceLock::new(),

@@ -45,6 +45,11 @@ impl Reader {
         Reader { source, base, end, sizes, limits, reads: Arc::default() }
     }
 
+    /// Of a file that is being written: what is beyond its end is only known when it is read.
+    pub(crate) fn growing(source: Arc<dyn ByteSource>, base: u64, sizes: Sizes, limits: Arc<Limits>) -> Self {
+        Reader { source, base, end: 1 << 62, sizes, limits, reads: Arc::default() }
+    }
+
     /// The address behind the last byte.
     pub(crate) fn end(&self) -> u64 {
         self.end

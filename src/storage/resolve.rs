@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Store, links::LinkStorage, object::ObjectHeader};
+use super::{Store, links::LinkStorage};
 use crate::{
     error::{Error, Result},
     model::{
@@ -32,7 +32,7 @@ impl Location {
     fn walk(&self, path: &[u8], hops: &mut u32) -> Result<Location> {
         let mut here = if path.starts_with(b"/") { Location::root(&self.store) } else { self.clone() };
         for name in components(path) {
-            let header = ObjectHeader::read(&here.store.reader, here.address)?;
+            let header = here.store.header(here.address)?;
             let missing = || Error::not_found(format!("{} in {}", Name::from(name), Name::from(path)));
             let storage = LinkStorage::of(&here.store, &header).map_err(|e| match e.kind() {
                 crate::ErrorKind::Usage(_) => missing(),

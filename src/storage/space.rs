@@ -154,7 +154,8 @@ impl Blocks<'_> {
     fn links(&mut self, header: &ObjectHeader) -> Result<()> {
         let (store, sizes) = (self.store, self.store.reader.sizes);
         match LinkStorage::of(store, header)? {
-            LinkStorage::Compact { .. } => Ok(()),
+            // What is being written has its place only after a flush.
+            LinkStorage::Compact { .. } | LinkStorage::Session { .. } => Ok(()),
             LinkStorage::Dense { info, heap, name_index } => {
                 let trees = [Some(name_index), info.order_index.and_then(|index| index.0)];
                 self.dense(heap, trees)

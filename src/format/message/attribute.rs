@@ -12,7 +12,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::format::message::{check_bits, unknown_version};
-use crate::format::output::{narrow, put_name, put_padded, put_u16};
+use crate::format::output::{put_name, put_padded, put_u16};
 use crate::format::primitive::Bytes;
 use crate::model::datatype::Charset;
 
@@ -101,11 +101,11 @@ impl<'a> AttributeMessage<'a> {
         Ok(AttributeMessage { version, name, charset, datatype, dataspace, data: bytes.0 })
     }
 
-    /// The body of the message.
+    /// The body of the message. One of more than 65,535 bytes does not fit in an object header, but in a heap.
     ///
     /// # Errors
-    /// `Usage` for what this version cannot hold: shared parts in version 1, UTF-8 before version 3, parts above
-    /// 65,535 bytes.
+    /// `Usage` for what this version cannot hold: shared parts in version 1, UTF-8 before version 3, name, type or
+    /// dataspace above 65,535 bytes.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let (datatype, dataspace) = (self.datatype.bytes(), self.dataspace.bytes());
         let flags = u8::from(self.datatype.is_shared()) | u8::from(self.dataspace.is_shared()) << 1;
@@ -131,7 +131,6 @@ impl<'a> AttributeMessage<'a> {
         put_padded(&mut out, datatype, align);
         put_padded(&mut out, dataspace, align);
         out.extend_from_slice(self.data);
-        narrow::<_, u16>(out.len(), "size of an attribute message")?;
         Ok(out)
     }
 }
@@ -192,6 +191,7 @@ mod tests {
         assert!(is_unsupported(decode("03 00 0200 0000 0000 02 6100")));
         let shared = AttributeMessage { dataspace: Embedded::Shared(&SCALAR), ..message(1) };
         assert!(is_usage(shared.encode()));
-        assert!(is_usage(AttributeMessage { data: &[0; 65536], ..message(2) }.encode()));
+        let long = AttributeMessage { data: &[0; 65536], ..message(2) };
+        assert_eq!(AttributeMessage::decode(&long.encode().unwrap()).unwrap(), long);
     }
 }

@@ -97,6 +97,14 @@ impl ChunkTable {
         Ok(builder.finish())
     }
 
+    /// Of these chunks, by their places.
+    pub(crate) fn of(dims: &[u64], chunk: &[u64], entries: &[(&[u64], ChunkEntry)]) -> Result<Self> {
+        let grid: Vec<u64> = dims.iter().zip(chunk).map(|(&d, &c)| d.div_ceil(c)).collect();
+        let mut builder = Builder { grid, entries: Vec::new() };
+        entries.iter().try_for_each(|(place, entry)| builder.insert(place, *entry))?;
+        Ok(builder.finish())
+    }
+
     /// C-order number of the chunk at these chunk coordinates.
     pub(crate) fn number(&self, chunk: &[u64]) -> u64 {
         // Where this overflows no chunk can be stored: `Builder::insert` refuses it.

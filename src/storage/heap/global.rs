@@ -101,6 +101,11 @@ impl GlobalHeap {
         Ok(collection)
     }
 
+    /// Forgets a collection that has changed.
+    pub(crate) fn forget(&self, address: u64) {
+        self.collections.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+    }
+
     /// A view for one thread, which remembers the collection it used last.
     pub(crate) fn session<'a>(&'a self, reader: &'a Reader) -> HeapSession<'a> {
         HeapSession { heap: self, reader, last: RefCell::new(None) }

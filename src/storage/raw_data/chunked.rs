@@ -86,46 +86,65 @@ pub(super) fn read(
     }
 }
 
-/// Chunk coordinates, in one dimension, of the chunks that an axis touches.
-fn touched(axis: &Axis, chunk: u64) -> Vec<u64> {
-    let (start, end) = axis.bounds();
-    let mut out = Vec::new();
-    if start >= end {
-        return out;
-    }
-    let last = (end - 1) / chunk;
-    let mut c = start / chunk;
-    while c <= last {
-        if window(axis, c, chunk).segments().next().is_some() {
-            out.push(c);
-            c += 1;
-        } else {
-            // A stride across whole chunks: go to the chunk of the next block.
-            let blocks = (c * chunk - axis.start).div_ceil(axis.stride);
-            c = ((axis.start + blocks * axis.stride) / chunk).max(c + 1);
-        }
-    }
-    out
+/// The chunks that an axis touches, in its dimension.
+#[derive(Debug)]
+pub(crate) struct AxisChunks {
+    axis: Axis,
+    chunk: u64,
+    /// Chunk coordinates.
+    places: Vec<u64>,
 }
 
-/// The part of an axis that lies in a chunk.
-fn window(axis: &Axis, c: u64, chunk: u64) -> Pieces<'static> {
-    let low = c * chunk;
-    Pieces::Window { axis: *axis, low, high: low.saturating_add(chunk) }
+impl AxisChunks {
+    pub(crate) fn new(axis: &Axis, chunk: u64) -> Self {
+        let mut out = AxisChunks { axis: *axis, chunk, places: Vec::new() };
+        let (start, end) = axis.bounds();
+        if start >= end {
+            return out;
+        }
+        let last = (end - 1) / chunk;
+        let mut c = start / chunk;
+        while c <= last {
+            if out.pieces(c).segments().next().is_some() {
+                out.places.push(c);
+                c += 1;
+            } else {
+                // A stride across whole chunks: go to the chunk of the next block.
+                let blocks = (c * chunk - axis.start).div_ceil(axis.stride);
+                c = ((axis.start + blocks * axis.stride) / chunk).max(c + 1);
+            }
+        }
+        out
+    }
+
+    /// Number of chunks.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Coordinate of a chunk, and the part of the axis that lies in it, counted from its start.
+    pub(crate) fn get(&self, index: usize) -> (u64, Pieces<'static>) {
+        let place = self.places[index];
+        (place, self.pieces(place))
+    }
+
+    fn pieces(&self, place: u64) -> Pieces<'static> {
+        let low = place * self.chunk;
+        Pieces::Window { axis: self.axis, low, high: low.saturating_add(self.chunk) }
+    }
 }
 
 impl Reading<'_> {
     fn grid(&self, axes: &[Axis], options: ReadOptions) -> Result<()> {
-        let chunk = &self.layout.chunk;
-        let chunks: Vec<Vec<u64>> = axes.iter().zip(chunk).map(|(a, &c)| touched(a, c)).collect();
-        let jobs: usize = chunks.iter().map(Vec::len).product();
+        let chunks = axes.iter().zip(&self.layout.chunk).map(|(a, &c)| AxisChunks::new(a, c));
+        let chunks: Vec<AxisChunks> = chunks.collect();
+        let jobs: usize = chunks.iter().map(AxisChunks::len).product();
         self.for_each_job(jobs, options, &|mut job, worker| {
             let mut place = [0u64; MAX_RANK];
             let mut pieces = [Pieces::List(&[]); MAX_RANK];
-            for (d, list) in chunks.iter().enumerate().rev() {
-                place[d] = list[job % list.len()];
-                job /= list.len();
-                pieces[d] = window(&axes[d], place[d], chunk[d]);
+            for (d, axis) in chunks.iter().enumerate().rev() {
+                (place[d], pieces[d]) = axis.get(job % axis.len());
+                job /= axis.len();
             }
             self.chunk(&place[..axes.len()], &Region::Grid(&pieces[..axes.len()]), worker)
         })
@@ -394,9 +413,9 @@ mod tests {
     #[test]
     fn chunks_near_the_largest_extent() {
         let end = u64::MAX - 1;
-        assert_eq!(touched(&Axis::range(end - 1, 1), 1000), [(end - 1) / 1000]);
+        assert_eq!(AxisChunks::new(&Axis::range(end - 1, 1), 1000).places, [(end - 1) / 1000]);
         let far = Axis { start: 5, stride: u64::MAX / 2, count: 2, block: 1 };
-        assert_eq!(touched(&far, 10), [0, (5 + u64::MAX / 2) / 10]);
-        assert!(touched(&Axis::range(0, 0), 10).is_empty());
+        assert_eq!(AxisChunks::new(&far, 10).places, [0, (5 + u64::MAX / 2) / 10]);
+        assert_eq!(AxisChunks::new(&Axis::range(0, 0), 10).len(), 0);
     }
 }

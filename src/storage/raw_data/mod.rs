@@ -7,6 +7,7 @@ pub(crate) mod output;
 
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use self::chunked::AxisChunks;
 use self::{cache::ChunkCache, output::Output};
 use super::{
     Store,
@@ -53,6 +54,30 @@ pub(crate) struct ReadOptions {
 }
 
 impl RawData {
+    /// Of a dataset whose elements are all in this file.
+    pub(crate) fn new(
+        datatype: Arc<Datatype>,
+        dataspace: Dataspace,
+        layout: Layout,
+        pipeline: FilterPipeline,
+        fill: Fill,
+        cache_bytes: usize,
+    ) -> Self {
+        RawData {
+            element_size: datatype.size,
+            datatype,
+            dataspace,
+            layout,
+            pipeline,
+            fill,
+            external: None,
+            mappings: Vec::new(),
+            sources: Default::default(),
+            chunks: OnceLock::new(),
+            cache: ChunkCache::new(cache_bytes),
+        }
+    }
+
     pub(crate) fn dims(&self) -> &[u64] {
         self.dataspace.dims()
     }

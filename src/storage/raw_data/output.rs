@@ -138,6 +138,15 @@ pub(crate) unsafe fn bytes_of_mut<T>(elements: &mut [T]) -> &mut [u8] {
     unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), size_of_val(elements)) }
 }
 
+/// Plain elements as their bytes.
+///
+/// # Safety
+/// `T` must have no padding.
+pub(crate) unsafe fn bytes_of<T>(elements: &[T]) -> &[u8] {
+    // SAFETY: same memory, and all of its bytes are initialised.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+}
+
 /// Bytes as plain elements, if they are aligned.
 ///
 /// # Safety

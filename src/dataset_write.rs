@@ -1,0 +1,148 @@
+//! Writing into datasets.
+
+use crate::{
+    dataset::{Dataset, select},
+    element::{H5Type, Values},
+    elements::{ToElements, encode},
+    error::{Error, Result},
+    model::selection::{HyperslabDim, IntoSelection, Selection, runs::Resolved},
+};
+
+impl Dataset {
+    fn dims(&self) -> Result<Vec<u64>> {
+        let (address, session) = self.address_and_session()?;
+        if self.dataspace().is_null() {
+            return Err(Error::shape("a null dataspace has no elements"));
+        }
+        session.dims(address)
+    }
+
+    fn write_elements<T: H5Type>(
+        &self,
+        selection: &Resolved,
+        data: &(impl ToElements<T> + ?Sized),
+    ) -> Result<()> {
+        let (address, session) = self.address_and_session()?;
+        let (elements, datatype) = (data.elements(), self.datatype());
+        session.write(address, selection, &mut |heap, sink| {
+            let bytes = encode(&elements, datatype, heap)?;
+            sink(heap.0, &bytes)
+        })
+    }
+
+    /// Replaces all elements by those of an array of the same shape.
+    ///
+    /// # Errors
+    /// `Usage` if the file is open for reading; `Shape`; `Type` if the datatype is not that of `T`, but for the byte
+    /// order; `Unsupported` if the dataset was flushed and a reference leads to it; `Io`.
+    pub fn write<T: H5Type>(&self, data: &(impl ToElements<T> + ?Sized)) -> Result<()> {
+        let write = || {
+            let dims = self.dims()?;
+            if data.shape() != dims {
+                return Err(Error::shape(format!("data of {:?} for {dims:?}", data.shape())));
+            }
+            self.write_elements(&Selection::All.resolve(&dims)?, data)
+        };
+        self.as_object().named(write())
+    }
+
+    /// Replaces the only element of a dataset.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_scalar<T: H5Type>(&self, value: &T) -> Result<()> {
+        let write = || {
+            let dims = self.dims()?;
+            self.write_elements(&Selection::All.resolve(&dims)?, std::slice::from_ref(value))
+        };
+        self.as_object().named(write())
+    }
+
+    /// Replaces the selected elements by those of an array of the shape of the selection.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_slice<T: H5Type>(
+        &self,
+        data: &(impl ToElements<T> + ?Sized),
+        selection: impl IntoSelection,
+    ) -> Result<()> {
+        let write = || {
+            let (resolved, shape) = select(&self.dims()?, selection)?;
+            if data.shape() != shape {
+                return Err(Error::shape(format!("data of {:?} for a selection of {shape:?}", data.shape())));
+            }
+            self.write_elements(&resolved, data)
+        };
+        self.as_object().named(write())
+    }
+
+    /// Replaces the selected elements by values known at run time.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_values(&self, values: &Values, selection: impl IntoSelection) -> Result<()> {
+        let write = || {
+            let (address, session) = self.address_and_session()?;
+            if values.datatype() != self.datatype() {
+                return Err(Error::type_mismatch(self.datatype(), values.datatype()));
+            }
+            let (resolved, shape) = select(&self.dims()?, selection)?;
+            if values.shape() != shape {
+                return Err(Error::shape(format!("values of {:?} for {shape:?}", values.shape())));
+            }
+            session.write(address, &resolved, &mut |heap, sink| {
+                let bytes = values.encode(heap)?;
+                sink(heap.0, &bytes)
+            })
+        };
+        self.as_object().named(write())
+    }
+
+    /// Gives a chunked dataset another extent, within its largest shape. New elements hold the fill value; what lies
+    /// outside a smaller extent is gone.
+    ///
+    /// # Errors
+    /// `Usage` if the dataset is not chunked or the file is open for reading; `Shape` if it cannot have this extent;
+    /// as [`write`](Self::write).
+    pub fn resize(&mut self, shape: impl Into<Vec<u64>>) -> Result<()> {
+        let resize = |shape: Vec<u64>| {
+            let (address, session) = self.address_and_session()?;
+            session.resize(address, &shape)
+        };
+        self.as_object().named(resize(shape.into()))?;
+        self.refresh_extent()
+    }
+
+    /// Adds rows at the end of the first dimension: an array of rows, or one row.
+    ///
+    /// # Errors
+    /// As [`resize`](Self::resize) and [`write`](Self::write).
+    pub fn append<T: H5Type>(&mut self, rows: &(impl ToElements<T> + ?Sized)) -> Result<()> {
+        let append = || {
+            let (address, session) = self.address_and_session()?;
+            let dims = session.dims(address)?;
+            let shape = rows.shape();
+            let count = match (dims.split_first(), shape.split_first()) {
+                (Some((_, row)), Some((count, one))) if row == one => *count,
+                (Some((_, row)), _) if row == shape => 1,
+                _ => return Err(Error::shape(format!("rows of {shape:?} for a dataset of {dims:?}"))),
+            };
+            let start = dims.first().copied().unwrap_or(0);
+            let mut grown = dims.clone();
+            if let Some(first) = grown.first_mut() {
+                *first = start.checked_add(count).ok_or_else(|| Error::shape("more than 2^64 rows"))?;
+            }
+            let mut slab: Vec<_> = grown.iter().map(|&d| HyperslabDim::range(0, d)).collect();
+            slab[0] = HyperslabDim::range(start, count);
+            let selection = Selection::Hyperslab(slab).resolve(&grown)?;
+            let (elements, datatype) = (rows.elements(), self.datatype());
+            session.append(address, &grown, &selection, &mut |heap, sink| {
+                let bytes = encode(&elements, datatype, heap)?;
+                sink(heap.0, &bytes)
+            })
+        };
+        self.as_object().named(append())?;
+        self.refresh_extent()
+    }
+}

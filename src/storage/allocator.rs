@@ -1,0 +1,135 @@
+//! Where new blocks of a file go: into space that was freed, or at the end.
+//!
+//! Addresses count from the base of the file. Space that the last commit still reaches is never handed out: what a
+//! commit no longer needs is free only when the commit after it is on disk too, so that a reader who opened the file
+//! before has one whole commit of time, and a superblock that went astray leads to a whole file.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+/// A range of the file: address and bytes.
+pub(crate) type Block = (u64, u64);
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Allocator {
+    /// End of what is in use.
+    end: u64,
+    /// Free ranges by address; no two touch.
+    free: BTreeMap<u64, u64>,
+    /// Freed by the commit in the making, and by the last one.
+    leaving: Vec<Block>,
+    left: Vec<Block>,
+}
+
+/// A block of at least so many bytes is not put into free space larger than it by less than this.
+const WORTH_SPLITTING: u64 = 32;
+
+impl Allocator {
+    pub(crate) fn new(end: u64) -> Self {
+        Allocator { end, ..Allocator::default() }
+    }
+
+    /// The end of the file.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Free bytes below the end, those included that are not to be used yet.
+    #[cfg(test)]
+    pub(crate) fn free_bytes(&self) -> u64 {
+        let waiting = self.leaving.iter().chain(&self.left).map(|b| b.1).sum::<u64>();
+        waiting.saturating_add(self.free.values().sum())
+    }
+
+    /// New space. Its content is arbitrary unless it starts at what was the end.
+    pub(crate) fn allocate(&mut self, len: u64) -> Result<u64> {
+        if len == 0 {
+            return Err(Error::usage("a block of no bytes"));
+        }
+        let fits = |&(_, &size): &(&u64, &u64)| size == len || size >= len.saturating_add(WORTH_SPLITTING);
+        // The search is bounded: a long list of crumbs must not make every allocation slow.
+        let found = self.free.iter().take(256).find(fits).map(|(&at, &size)| (at, size));
+        if let Some((at, size)) = found {
+            self.free.remove(&at);
+            if size > len {
+                self.free.insert(at + len, size - len);
+            }
+            return Ok(at);
+        }
+        let at = self.end;
+        let end = at.checked_add(len).filter(|&end| end < 1 << 62);
+        self.end = end.ok_or_else(|| Error::limit("bytes of a file", len, 1 << 62))?;
+        Ok(at)
+    }
+
+    /// New space at the end of the file, where everything is zero that is not written.
+    pub(crate) fn allocate_zeroed(&mut self, len: u64) -> Result<u64> {
+        let free = std::mem::take(&mut self.free);
+        let at = self.allocate(len);
+        self.free = free;
+        at
+    }
+
+    /// Gives back a block that no commit has ever reached: it may be used again at once.
+    pub(crate) fn release(&mut self, (at, len): Block) {
+        if len == 0 {
+            return;
+        }
+        let (mut start, mut end) = (at, at.saturating_add(len));
+        if let Some((&before, &size)) = self.free.range(..start).next_back()
+            && before + size == start
+        {
+            self.free.remove(&before);
+            start = before;
+        }
+        if let Some(size) = self.free.remove(&end) {
+            end += size;
+        }
+        self.free.insert(start, end - start);
+    }
+
+    /// Gives back a block that the last commit reaches and the next one will not.
+    pub(crate) fn leave(&mut self, block: Block) {
+        self.leaving.push(block);
+    }
+
+    /// A commit is on disk.
+    pub(crate) fn committed(&mut self) {
+        let left = std::mem::replace(&mut self.left, std::mem::take(&mut self.leaving));
+        left.into_iter().for_each(|block| self.release(block));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_is_used_again_two_commits_later() {
+        let mut a = Allocator::new(100);
+        assert_eq!(a.allocate(50).unwrap(), 100);
+        assert_eq!(a.allocate(50).unwrap(), 150);
+        a.leave((100, 50));
+        assert_eq!(a.allocate(50).unwrap(), 200);
+        a.committed();
+        assert_eq!(a.allocate(50).unwrap(), 250);
+        a.committed();
+        assert_eq!(a.free_bytes(), 50);
+        assert_eq!(a.allocate(50).unwrap(), 100);
+        assert_eq!(a.end(), 300);
+    }
+
+    #[test]
+    fn neighbours_are_joined() {
+        let mut a = Allocator::new(0);
+        a.allocate(300).unwrap();
+        a.release((0, 100));
+        a.release((200, 100));
+        a.release((100, 100));
+        assert_eq!(a.allocate_zeroed(10).unwrap(), 300);
+        assert_eq!(a.allocate(300).unwrap(), 0);
+        assert!(a.allocate(0).is_err());
+        assert!(a.allocate(1 << 62).is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! Making datasets.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Session, SessionHeap, State,
+    header::{MAX_MESSAGE, Parts},
+    node::{Body, ChunkedState, DatasetBody, Node, NodeId, RawState, Target},
+    spec::{DatasetSpec, check_datatype, filter_spec, guess_chunk, index_type},
+};
+use crate::{
+    error::{Error, Result},
+    filter::FilterPipeline,
+    model::{
+        fill::{AllocationTime, Fill, FillTime, FillValue},
+        layout::ChunkIndexType,
+        selection::Selection,
+    },
+};
+
+/// Gives all elements as the file has them.
+pub(crate) type Data<'a> =
+    &'a mut dyn FnMut(&mut SessionHeap<'_>, &mut dyn FnMut(&mut State, &[u8]) -> Result<()>) -> Result<()>;
+
+impl Session {
+    /// Makes a dataset and writes its elements, if there are any; its key.
+    pub(crate) fn new_dataset(
+        &self,
+        from: u64,
+        path: Option<&[u8]>,
+        spec: &DatasetSpec,
+        data: Option<Data<'_>>,
+    ) -> Result<u64> {
+        let mut state = self.edit()?;
+        let from = state.find(from)?;
+        let body = state.dataset_body(spec)?;
+        if let Some(path) = path {
+            state.check_place(from, path)?;
+        }
+        let id = state.push(Node::new(Body::Dataset(Box::new(body)), spec.attribute_order))?;
+        let made = state.fill_dataset(id, data).and_then(|()| match path {
+            Some(path) => state.link(from, path, Target::Node(id)),
+            None => Ok(()),
+        });
+        if let Err(e) = made {
+            state.drop_data(id);
+            // Its number stays taken if others were made since, which hold the lock no one else has: none.
+            if id.0 as usize + 1 == state.nodes.len() {
+                state.nodes.pop();
+            }
+            return Err(e);
+        }
+        Ok(id.key())
+    }
+}
+
+impl State {
+    fn fill_dataset(&mut self, id: NodeId, data: Option<Data<'_>>) -> Result<()> {
+        let early = {
+            let dataset = self.node(id)?.dataset()?;
+            dataset.fill.allocation == AllocationTime::Early && !matches!(dataset.data, RawState::Compact(_))
+        };
+        if early {
+            self.allocate_all(id)?;
+        }
+        let Some(data) = data else { return Ok(()) };
+        data(&mut SessionHeap(self), &mut |state, bytes| {
+            let all = {
+                let dataset = state.node(id)?.dataset()?;
+                if dataset.dataspace.is_null() {
+                    return Ok(());
+                }
+                Selection::All.resolve(dataset.dataspace.dims())?
+            };
+            state.write(id, &all, bytes)
+        })
+    }
+
+    fn dataset_body(&self, spec: &DatasetSpec) -> Result<DatasetBody> {
+        check_datatype(&spec.datatype)?;
+        let size = spec.datatype.size;
+        if let Some(fill) = &spec.fill_value
+            && fill.len() != size
+        {
+            return Err(Error::usage(format!("a fill value of {} bytes for elements of {size}", fill.len())));
+        }
+        let dims = spec.dataspace.dims();
+        let max_dims = spec.dataspace.max_dims();
+        if dims.iter().zip(&max_dims).any(|(d, max)| max.is_some_and(|max| max < *d)) {
+            return Err(Error::shape(format!("extent {dims:?} above its maximum {max_dims:?}")));
+        }
+        let resizable = dims.iter().zip(&max_dims).any(|(d, max)| *max != Some(*d));
+        let chunked = spec.chunk.is_some() || resizable || !spec.filters.is_empty();
+        if chunked && dims.is_empty() {
+            return Err(Error::usage("a scalar or null dataset has no chunks, filters or growth"));
+        }
+        if chunked && spec.compact {
+            return Err(Error::usage("a compact dataset has no chunks, filters or growth"));
+        }
+        let mut pipeline = FilterPipeline::default();
+        let (data, allocation) = if chunked {
+            let chunk = match &spec.chunk {
+                Some(chunk) if !chunk.is_empty() => chunk.clone(),
+                _ => guess_chunk(dims, &max_dims, size as u64),
+            };
+            self.check_chunk(&chunk, &max_dims, size as u64)?;
+            for filter in &spec.filters {
+                let fill = spec.fill_value.as_deref();
+                pipeline.filters.push(filter_spec(filter, &spec.datatype, &chunk, fill)?);
+            }
+            if pipeline.filters.len() > 32 {
+                return Err(Error::usage("more than 32 filters"));
+            }
+            let index = index_type(self.profile, dims, &max_dims, &chunk);
+            let state = ChunkedState { chunk, index, chunks: BTreeMap::new() };
+            (RawState::Chunked(state), AllocationTime::Incremental)
+        } else if spec.compact {
+            let bytes = spec.dataspace.len()?.saturating_mul(size as u64);
+            if bytes > MAX_MESSAGE as u64 - 16 {
+                return Err(Error::limit("bytes of a compact dataset", bytes, MAX_MESSAGE as u64 - 16));
+            }
+            let mut data = vec![0; bytes as usize];
+            if let Some(fill) = &spec.fill_value {
+                data.chunks_exact_mut(size.max(1)).for_each(|element| element.copy_from_slice(fill));
+            }
+            (RawState::Compact(data), AllocationTime::Early)
+        } else {
+            (RawState::Contiguous { address: None, published: false }, AllocationTime::Late)
+        };
+        let value = match &spec.fill_value {
+            Some(value) => FillValue::User(value.clone()),
+            None => FillValue::Default,
+        };
+        let fill = Fill {
+            allocation: spec.allocation.unwrap_or(allocation),
+            time: spec.fill_time.unwrap_or(FillTime::IfSet),
+            value,
+        };
+        let body = DatasetBody {
+            datatype: Arc::new(spec.datatype.clone()),
+            dataspace: spec.dataspace.clone(),
+            fill,
+            pipeline,
+            data,
+        };
+        if body.bytes()? >= super::KEYS {
+            return Err(Error::limit("bytes of a dataset", body.bytes()?, super::KEYS));
+        }
+        // Whatever the header cannot hold is found now and not at the flush.
+        let node = Node::new(Body::Dataset(Box::new(body)), spec.attribute_order);
+        let encoder = self.encoder(&|_| 0);
+        encoder.encode(&node, &encoder.messages(&node, &Parts::default(), true)?)?;
+        match node.body {
+            Body::Dataset(body) => Ok(*body),
+            _ => Err(Error::usage("not a dataset")),
+        }
+    }
+
+    fn check_chunk(&self, chunk: &[u64], max_dims: &[Option<u64>], element_size: u64) -> Result<()> {
+        if chunk.len() != max_dims.len() || chunk.contains(&0) {
+            return Err(Error::shape(format!(
+                "chunks of {chunk:?} for a dataset of rank {}",
+                max_dims.len()
+            )));
+        }
+        if chunk.iter().zip(max_dims).any(|(c, max)| max.is_some_and(|max| *c > max.max(1))) {
+            return Err(Error::shape(format!("chunks of {chunk:?} are larger than the dataset can be")));
+        }
+        let bytes = chunk.iter().try_fold(element_size, |n, &c| n.checked_mul(c)).unwrap_or(u64::MAX);
+        if bytes > u64::from(u32::MAX) {
+            return Err(Error::limit("bytes of a chunk", bytes, u64::from(u32::MAX)));
+        }
+        let count = max_dims
+            .iter()
+            .zip(chunk)
+            .try_fold(1u64, |n, (max, &c)| n.checked_mul(max.map_or(1, |max| max.div_ceil(c)).max(1)));
+        let limit = match index_type(self.profile, &[], max_dims, chunk) {
+            ChunkIndexType::FixedArray { .. } => 1 << 40,
+            _ => 1 << 62,
+        };
+        if count.is_none_or(|count| count > limit) {
+            return Err(Error::limit("chunks of a dataset", count.unwrap_or(u64::MAX), limit));
+        }
+        Ok(())
+    }
+}

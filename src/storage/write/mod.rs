@@ -1,0 +1,268 @@
+//! The write engine: a file that is being made is a model in memory (`node.rs`), whose raw data go to the file at
+//! once and whose metadata a flush turns into blocks (`flush.rs`).
+//!
+//! An object has a key for as long as the session lasts: a number above all addresses. Handles, links between
+//! handles and the code that reads use it wherever an address is used; [`Session::header`] and its fellows answer for
+//! keys what the file answers for addresses. The address of an object's header is settled when something that is
+//! written needs it: then it is pinned. All others are given a new one by every flush that changes them.
+
+mod btree_v2;
+mod chunk_data;
+mod chunk_index;
+mod create;
+mod data;
+mod edit;
+mod extensible_array;
+mod flush;
+mod fractal_heap;
+mod global_heap;
+mod header;
+mod node;
+mod spec;
+mod view;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+pub(crate) use self::{
+    create::Data,
+    edit::{NewAttribute, NewLink, SessionHeap},
+    node::{NodeId, Order},
+    spec::{DatasetSpec, FilterRequest},
+};
+use self::{
+    global_heap::HeapWriter,
+    header::Encoder,
+    node::{Body, Node},
+};
+use super::transaction::{Durability, Transaction};
+use crate::{
+    error::{Error, Result},
+    format::{primitive::Sizes, superblock::Superblock},
+    source::ByteStore,
+};
+
+/// Which libraries can open a file that is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// HDF5 1.8 and later (the default): superblock 2, chunks in B-trees version 1.
+    #[default]
+    Compatible,
+    /// HDF5 1.10 and later: superblock 3, and the chunk indexes of layout version 4, which are faster.
+    Modern,
+}
+
+/// Keys of objects start here; no file is so long.
+const KEYS: u64 = 1 << 62;
+const ROOT: NodeId = NodeId(0);
+
+/// The key of the root group.
+pub(crate) const ROOT_KEY: u64 = KEYS;
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(crate) struct Session {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    tx: Transaction,
+    superblock: Superblock,
+    profile: Profile,
+    nodes: Vec<Node>,
+    /// Objects whose address is pinned.
+    pinned: FxHashMap<u64, NodeId>,
+    heap: HeapWriter,
+    /// Bytes of chunks that are kept because they may change again, and how many may be.
+    buffered: u64,
+    buffer_limit: u64,
+    threads: usize,
+    closed: bool,
+}
+
+/// How a file is made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewFile {
+    pub(crate) profile: Profile,
+    pub(crate) user_block: u64,
+    pub(crate) durability: Durability,
+    pub(crate) order: Order,
+    pub(crate) buffer_limit: u64,
+    pub(crate) threads: usize,
+}
+
+impl NodeId {
+    pub(crate) fn key(self) -> u64 {
+        KEYS + u64::from(self.0)
+    }
+}
+
+impl Session {
+    /// A file in an empty store, in which there is nothing but a root group. Nothing of it is written yet.
+    pub(crate) fn new(store: Arc<dyn ByteStore>, new: &NewFile) -> Result<(Session, Superblock)> {
+        let base = new.user_block;
+        if base != 0 && (base < 512 || !base.is_power_of_two()) {
+            return Err(Error::usage(format!(
+                "a user block of {base} bytes; 512, 1024, 2048 ... are possible"
+            )));
+        }
+        let superblock = Superblock {
+            version: match new.profile {
+                Profile::Compatible => 2,
+                Profile::Modern => 3,
+            },
+            sizes: Sizes::EIGHT,
+            base,
+            eof: base + 4096,
+            extension: None,
+            root: 48,
+            root_symbol_table: None,
+            flags: 0,
+            leaf_k: crate::format::superblock::DEFAULT_LEAF_K,
+            internal_k: crate::format::superblock::DEFAULT_INTERNAL_K,
+            chunk_k: crate::format::superblock::DEFAULT_CHUNK_K,
+            free_space: None,
+            driver_info: None,
+        };
+        let first_free = superblock.encode()?.len() as u64;
+        let tx = Transaction::new(store, base, new.durability, first_free);
+        let root = node::GroupBody { order: new.order, ..node::GroupBody::default() };
+        let mut state = State {
+            tx,
+            superblock: superblock.clone(),
+            profile: new.profile,
+            nodes: Vec::new(),
+            pinned: FxHashMap::default(),
+            heap: HeapWriter::new(Sizes::EIGHT),
+            buffered: 0,
+            buffer_limit: new.buffer_limit,
+            threads: new.threads,
+            closed: false,
+        };
+        state.nodes.push(Node::new(Body::Group(root), Order::default()));
+        Ok((Session { state: Mutex::new(state) }, superblock))
+    }
+
+    /// The state, for reading and for what must work on a closed file.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for an edit.
+    pub(crate) fn edit(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.lock();
+        if state.closed {
+            return Err(Error::usage("the file has been closed"));
+        }
+        state.tx.check()?;
+        Ok(state)
+    }
+
+    /// Whether this is the key or the pinned address of an object.
+    pub(crate) fn knows(&self, address: u64) -> bool {
+        address >= KEYS || self.lock().pinned.contains_key(&address)
+    }
+
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.edit()?.flush()
+    }
+
+    /// Flushes; nothing can be changed after that.
+    pub(crate) fn close(&self) -> Result<()> {
+        let mut state = self.lock();
+        if !state.closed {
+            state.tx.check()?;
+            state.flush()?;
+            state.closed = true;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn sizes(&self) -> Sizes {
+        self.superblock.sizes
+    }
+
+    fn encoder<'a>(&self, address_of: &'a dyn Fn(NodeId) -> u64) -> Encoder<'a> {
+        Encoder { sizes: self.sizes(), profile: self.profile, address_of }
+    }
+
+    /// The object with this key or pinned address.
+    pub(crate) fn find(&self, address: u64) -> Result<NodeId> {
+        let id = match address.checked_sub(KEYS) {
+            Some(n) => u32::try_from(n).ok().map(NodeId),
+            None => self.pinned.get(&address).copied(),
+        };
+        id.filter(|id| (id.0 as usize) < self.nodes.len())
+            .ok_or_else(|| Error::corrupt("no object of this file").at(address))
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Result<&Node> {
+        self.nodes.get(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
+    }
+
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
+        self.nodes.get_mut(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
+    }
+
+    /// Notes that an object is about to change, and with it the headers of all groups above, which will have to name
+    /// its new address. Refused, before anything has changed, if one of them must keep its address.
+    fn touch(&mut self, id: NodeId) -> Result<()> {
+        let mut found = vec![id];
+        let mut next = 0;
+        while let Some(&id) = found.get(next) {
+            next += 1;
+            let node = self.node(id)?;
+            if node.dirty || !node.published {
+                continue;
+            }
+            if node.pinned.is_some() {
+                return Err(Error::unsupported(
+                    "changing an object that a reference names, or one below it, after it was flushed",
+                ));
+            }
+            for parent in &node.parents {
+                if !found.contains(parent) {
+                    found.push(*parent);
+                }
+            }
+        }
+        for &id in &found {
+            let node = self.node_mut(id)?;
+            node.dirty = true;
+        }
+        self.node_mut(id)?.version += 1;
+        Ok(())
+    }
+
+    /// The address of an object's header that will stay, because something that is written names it.
+    pub(crate) fn pin(&mut self, id: NodeId) -> Result<u64> {
+        let node = self.node(id)?;
+        if let (Some(_), Some(address)) = (node.pinned, node.address) {
+            return Ok(address);
+        }
+        let address = match node.address.filter(|_| node.published && !node.dirty) {
+            Some(address) => {
+                let len = node.blocks.first().map_or(0, |b| b.1);
+                self.node_mut(id)?.pinned = Some(len);
+                address
+            }
+            None => {
+                // Room for what usually comes; the rest will be in a continuation.
+                let encoder = self.encoder(&|_| 0);
+                let messages = encoder.messages(node, &header::Parts::default(), false)?;
+                let len = encoder.len(node, &messages).saturating_add(160).next_multiple_of(64).max(320);
+                let address = self.tx.allocator.allocate(len)?;
+                let node = self.node_mut(id)?;
+                (node.pinned, node.address) = (Some(len), Some(address));
+                address
+            }
+        };
+        self.pinned.insert(address, id);
+        Ok(address)
+    }
+}
