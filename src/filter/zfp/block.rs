@@ -47,8 +47,12 @@ fn decode_integers<I: Int, const SIZE: usize>(
     } else {
         I::WIDTH.saturating_sub(precision)
     };
-    used = used.wrapping_add(planes::decode(reader, params.max_bits.wrapping_sub(used), low, planes, block));
+    let (planes_used, any) = planes::decode(reader, params.max_bits.wrapping_sub(used), low, planes, block);
+    used = used.wrapping_add(planes_used);
     reader.skip(params.min_bits.saturating_sub(used));
+    if !any {
+        return;
+    }
     if params.reversible() {
         transform::inverse_exact(block);
     } else {

@@ -18,18 +18,54 @@ impl Default for Planes {
 }
 
 /// Decodes planes `low..I::WIDTH` into coefficients, each at its place in the block; takes at most `budget` bits.
-/// Returns how many it took.
+/// Returns how many it took, and whether there was any plane that is not zero.
 pub(super) fn decode<I: Int, const SIZE: usize>(
     reader: &mut BitReader<'_>,
     budget: u32,
     low: u32,
     planes: &mut Planes,
     block: &mut [I; SIZE],
-) -> u32 {
-    let words = SIZE.div_ceil(64);
+) -> (u32, bool) {
     let start = reader.position();
     let mut left = budget;
-    let mut plane = I::WIDTH as usize;
+    let mut plane = I::WIDTH;
+    // As long as no coefficient is known to matter, a plane of zeros is one bit.
+    while plane > low && left > 0 {
+        let most = (plane - low).min(left).min(PEEKED);
+        let zeros = reader.peek().trailing_zeros().min(most);
+        reader.skip(zeros);
+        left -= zeros;
+        plane -= zeros;
+        if zeros < most {
+            break;
+        }
+    }
+    let any = plane > low && left > 0;
+    if !any {
+        *block = [I::default(); SIZE];
+    } else if SIZE == 4 {
+        decode_four(reader, left, plane, low, block);
+    } else {
+        decode_planes(reader, left, plane, low, planes, block);
+    }
+    // A block has less than 64 * 512 bits.
+    ((reader.position() - start) as u32, any)
+}
+
+/// Planes `low..high` of a block of more than four values.
+#[inline(always)]
+fn decode_planes<I: Int, const SIZE: usize>(
+    reader: &mut BitReader<'_>,
+    mut left: u32,
+    high: u32,
+    low: u32,
+    planes: &mut Planes,
+    block: &mut [I; SIZE],
+) {
+    let words = SIZE.div_ceil(64);
+    let mut plane = high as usize;
+    let last = plane.div_ceil(8);
+    planes.0[plane * words..last * 8 * words].fill(0);
     let mut known = 0;
     while plane > low as usize && left > 0 {
         let before = reader.position();
@@ -44,10 +80,102 @@ pub(super) fn decode<I: Int, const SIZE: usize>(
         planes.0[plane * words..][..words].copy_from_slice(&bits[..words]);
     }
     planes.0[(plane & !7) * words..plane * words].fill(0);
-    gather(planes, plane / 8, block);
-    // A block has less than 64 * 512 bits.
-    (reader.position() - start) as u32
+    gather(planes, plane / 8, last, block);
 }
+
+/// Planes `low..high` of a block of four values.
+#[inline(always)]
+fn decode_four<I: Int, const SIZE: usize>(
+    reader: &mut BitReader<'_>,
+    mut left: u32,
+    high: u32,
+    low: u32,
+    block: &mut [I; SIZE],
+) {
+    let mut digits = [0; 4];
+    // The planes of up to 16 digits: a lane of 16 bits for each coefficient.
+    let mut lanes = 0;
+    let mut plane = high;
+    let mut known = 0;
+    'planes: while plane > low {
+        let mut window = reader.peek();
+        let mut used = 0;
+        while plane > low && used + 8 <= PEEKED {
+            let step = FOUR[known | (window & 0xff) as usize];
+            let taken = u32::from(step & 0xf);
+            let bits = if taken <= left {
+                left -= taken;
+                used += taken;
+                window >>= taken;
+                known = usize::from(step) & 0x700;
+                u64::from(step >> 4 & 0xf)
+            } else {
+                reader.skip(used);
+                let mut known = known as u32 >> 8;
+                let [bits, ..] = decode_plane_within::<4>(reader, &mut known, left);
+                (left, used) = (0, 0);
+                bits
+            };
+            plane -= 1;
+            lanes = lanes << 1 | bits.wrapping_mul(0x0000_2000_4000_8001) & 0x0001_0001_0001_0001;
+            if plane.is_multiple_of(16) {
+                deposit(lanes, plane, &mut digits);
+                lanes = 0;
+            }
+            if left == 0 {
+                reader.skip(used);
+                break 'planes;
+            }
+        }
+        reader.skip(used);
+    }
+    deposit(lanes << (plane % 16), plane & !15, &mut digits);
+    for (to, digits) in block.iter_mut().zip(digits) {
+        *to = I::from_negabinary(digits);
+    }
+}
+
+/// Adds sixteen digits of each coefficient, from digit `at` on.
+#[inline(always)]
+fn deposit(lanes: u64, at: u32, digits: &mut [u64; 4]) {
+    for (i, digits) in digits.iter_mut().enumerate() {
+        *digits |= (lanes >> (16 * i) & 0xffff) << at;
+    }
+}
+
+/// What the next eight bits make of a plane of four coefficients: by these and, from bit 8 on, the number of
+/// coefficients known to matter. From bit 8 on this number behind the plane, from 4 on the plane, and the bits taken.
+static FOUR: [u16; 8 * 256] = {
+    let mut steps = [0; 8 * 256];
+    let mut index = 0;
+    while index < 5 * 256 {
+        let (known, mut window) = (index / 256, index % 256);
+        let (mut bits, mut n, mut used) = (window & ((1 << known) - 1), known, known);
+        window >>= known;
+        while n < 4 {
+            let any = window & 1 != 0;
+            window >>= 1;
+            used += 1;
+            if !any {
+                break;
+            }
+            while n < 3 {
+                let one = window & 1 != 0;
+                window >>= 1;
+                used += 1;
+                if one {
+                    break;
+                }
+                n += 1;
+            }
+            bits |= 1 << n;
+            n += 1;
+        }
+        steps[index] = (n << 8 | bits << 4 | used) as u16;
+        index += 1;
+    }
+    steps
+};
 
 /// A plane of which every bit is within the budget.
 #[inline(always)]
@@ -148,12 +276,21 @@ fn decode_plane_within<const SIZE: usize>(
         if reader.read(1) == 0 {
             break;
         }
-        while n < size - 1 && left > 0 {
-            left -= 1;
-            if reader.read(1) != 0 {
+        loop {
+            let most = (size - 1 - n).min(left);
+            let zeros = reader.peek().trailing_zeros().min(PEEKED).min(most);
+            n += zeros;
+            left -= zeros;
+            reader.skip(zeros);
+            if zeros == most {
                 break;
             }
-            n += 1;
+            if zeros < PEEKED {
+                // The one behind them.
+                left -= 1;
+                reader.skip(1);
+                break;
+            }
         }
         plane[word_of::<SIZE>(n)] |= 1 << (n & 63);
         n += 1;
@@ -162,14 +299,14 @@ fn decode_plane_within<const SIZE: usize>(
     plane
 }
 
-/// Coefficients, each at its place, from their planes; from the eight planes `8 * first..` on.
+/// Coefficients, each at its place, from their planes; only from the groups of eight planes `first..last`.
 #[inline(always)]
-fn gather<I: Int, const SIZE: usize>(planes: &Planes, first: usize, block: &mut [I; SIZE]) {
+fn gather<I: Int, const SIZE: usize>(planes: &Planes, first: usize, last: usize, block: &mut [I; SIZE]) {
     let words = SIZE.div_ceil(64);
     for (group, places) in order::<SIZE>().chunks(8).enumerate() {
         let (word, shift) = (group / 8, group % 8 * 8);
         let mut digits = [0_u64; 8];
-        for byte in first..I::WIDTH as usize / 8 {
+        for byte in first..last {
             let rows = &planes.0[byte * 8 * words..][..8 * words];
             let mut square = 0;
             for i in 0..8 {
