@@ -12,3 +12,7 @@ encode filter::libhdf5_tests "$target_dir/ci-codecs.bin"
 "$target_dir/ci-venv/bin/python" testdata/filters/make_filters.py --verify "$target_dir/ci-codecs.bin"
 encode filter::zfp::tests "$target_dir/ci-zfp.bin"
 "$target_dir/ci-venv/bin/python" testdata/filters/make_zfp.py --verify "$target_dir/ci-zfp.bin"
+filtered="$target_dir/ci-filtered.h5"
+rm -f "$filtered"
+H5_FILTERED_FILE="$filtered" cargo test --locked --workspace --all-features --test write_filters
+"$target_dir/ci-venv/bin/python" tests/python/check_filters.py "$filtered"
