@@ -98,25 +98,27 @@ fn decode_four<I: Int, const SIZE: usize>(
     let mut plane = high;
     let mut known = 0;
     'planes: while plane > low {
-        let window = reader.peek();
+        let mut window = reader.peek();
         let mut used = 0;
         while plane > low && used + 8 <= PEEKED {
-            let step = FOUR[known as usize % 5][(window >> used & 0xff) as usize];
-            let bits = if u32::from(step.used) <= left {
-                left -= u32::from(step.used);
-                used += u32::from(step.used);
-                known = step.known;
-                step.bits
+            let step = FOUR[known | (window & 0xff) as usize];
+            let taken = u32::from(step & 0xf);
+            let bits = if taken <= left {
+                left -= taken;
+                used += taken;
+                window >>= taken;
+                known = usize::from(step) & 0x700;
+                u64::from(step >> 4 & 0xf)
             } else {
                 reader.skip(used);
-                let mut known = known.into();
+                let mut known = known as u32 >> 8;
                 let [bits, ..] = decode_plane_within::<4>(reader, &mut known, left);
                 (left, used) = (0, 0);
-                bits as u8
+                bits
             };
             plane -= 1;
-            lanes = lanes << 1 | u64::from(bits).wrapping_mul(0x0000_2000_4000_8001) & 0x0001_0001_0001_0001;
-            if plane % 16 == 0 {
+            lanes = lanes << 1 | bits.wrapping_mul(0x0000_2000_4000_8001) & 0x0001_0001_0001_0001;
+            if plane.is_multiple_of(16) {
                 deposit(lanes, plane, &mut digits);
                 lanes = 0;
             }
@@ -141,17 +143,10 @@ fn deposit(lanes: u64, at: u32, digits: &mut [u64; 4]) {
     }
 }
 
-/// What the next bits make of a plane of four coefficients.
-#[derive(Clone, Copy)]
-struct Step {
-    bits: u8,
-    known: u8,
-    used: u8,
-}
-
-/// By the number of coefficients known to matter, and the next eight bits.
-static FOUR: [[Step; 256]; 5] = {
-    let mut steps = [[Step { bits: 0, known: 0, used: 0 }; 256]; 5];
+/// What the next eight bits make of a plane of four coefficients: by these and, from bit 8 on, the number of
+/// coefficients known to matter. From bit 8 on this number behind the plane, from 4 on the plane, and the bits taken.
+static FOUR: [u16; 8 * 256] = {
+    let mut steps = [0; 8 * 256];
     let mut index = 0;
     while index < 5 * 256 {
         let (known, mut window) = (index / 256, index % 256);
@@ -176,7 +171,7 @@ static FOUR: [[Step; 256]; 5] = {
             bits |= 1 << n;
             n += 1;
         }
-        steps[known][index % 256] = Step { bits: bits as u8, known: n as u8, used: used as u8 };
+        steps[index] = (n << 8 | bits << 4 | used) as u16;
         index += 1;
     }
     steps
