@@ -45,7 +45,8 @@ fn write<T: H5Type + Copy + PartialEq + std::fmt::Debug>(
     {
         let count: u64 = shape.iter().product();
         let data: Vec<T> = (0..count as usize).map(&value).collect();
-        let array = ndarray::ArrayD::from_shape_vec(shape.iter().map(|&d| d as usize).collect::<Vec<_>>(), data);
+        let array =
+            ndarray::ArrayD::from_shape_vec(shape.iter().map(|&d| d as usize).collect::<Vec<_>>(), data);
         let array = array.unwrap();
         let group = root.create_group(format!("{name}/rank{}", shape.len())).unwrap();
         group.new_dataset::<T>().chunk(chunk.clone()).with_data(&array).create("plain").unwrap();

@@ -175,7 +175,9 @@ fn check_regular(dims: &[HyperslabDim]) -> Result<(), String> {
                 (count - 1).checked_mul(d.stride).and_then(|n| n.checked_add(d.start)?.checked_add(block))
             }
         };
-        if d.stride == 0 || overlap || last.is_none() {
+        // All ones say "unlimited", which is nothing to start from or to step by.
+        let endless = d.start == UNLIMITED || d.stride == UNLIMITED;
+        if d.stride == 0 || endless || overlap || last.is_none() {
             return Err(format!("invalid hyperslab {d:?}"));
         }
     }
@@ -198,6 +200,15 @@ mod tests {
         for n in 0..bytes.len() {
             assert!(is_truncated(&decode_selection(&bytes[..n]).unwrap_err()), "{n}");
         }
+    }
+
+    #[test]
+    fn an_endless_start_or_stride_is_corrupt() {
+        let head = "02000000 03000000 01 08 01000000";
+        let (one, ones) = ("0100000000000000", "ffffffffffffffff");
+        assert!(decode_selection(&hex(&format!("{head} {one} {one} {one} {ones}"))).is_ok());
+        assert!(is_corrupt(decode_selection(&hex(&format!("{head} {ones} {one} {one} {ones}")))));
+        assert!(is_corrupt(decode_selection(&hex(&format!("{head} {one} {ones} {one} {one}")))));
     }
 
     #[test]
