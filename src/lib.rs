@@ -1,4 +1,4 @@
-//! HDF5 in pure Rust: a native engine that reads every file libhdf5 writes.
+//! HDF5 in pure Rust: a native engine that reads the files libhdf5 writes, and makes new ones.
 //!
 //! ```
 //! # fn main() -> h5::Result<()> {
