@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     file::File,
     limits::Policy,
-    source::ByteStore,
+    source::{ByteStore, Locking},
     storage::{
         Settings, Store,
         transaction::Durability,
@@ -19,6 +19,7 @@ use crate::{
 pub struct CreateOptions {
     new: NewFile,
     exclusive: bool,
+    locking: Locking,
 }
 
 impl Default for CreateOptions {
@@ -31,7 +32,7 @@ impl Default for CreateOptions {
             buffer_limit: 64 << 20,
             threads: 0,
         };
-        CreateOptions { new, exclusive: false }
+        CreateOptions { new, exclusive: false, locking: Locking::default() }
     }
 }
 
@@ -72,11 +73,16 @@ impl CreateOptions {
         self.exclusive = exclusive;
         self
     }
+    /// Whether the file is locked while it is written: nobody else can open it then.
+    pub fn locking(mut self, locking: Locking) -> Self {
+        self.locking = locking;
+        self
+    }
 
     /// Makes a file, or makes an existing one empty.
     ///
     /// # Errors
-    /// `Io`; `Usage` for an impossible user block.
+    /// `Io`; `Locked` if someone has the file open, which then stays as it is; `Usage` for an impossible user block.
     #[cfg(any(unix, windows))]
     pub fn create(&self, path: impl AsRef<Path>) -> Result<File> {
         let path = path.as_ref();
@@ -87,9 +93,12 @@ impl CreateOptions {
             if self.exclusive {
                 options.create_new(true);
             } else {
-                options.create(true).truncate(true);
+                options.create(true).truncate(false);
             }
-            Ok(Arc::new(crate::source::FileStore::new(options.open(path)?)?))
+            // Locked first: what another has open is not cut.
+            let file = crate::source::LockedFile::new(options.open(path)?, true, self.locking)?;
+            file.set_len(0)?;
+            Ok(Arc::new(crate::source::FileStore::locked(file)?))
         };
         let store = store().map_err(|e: crate::error::Error| e.in_file(&name))?;
         self.file(store, name, Some(path))
@@ -119,6 +128,7 @@ impl CreateOptions {
             cache_bytes: 64 << 20,
             threads: self.new.threads,
             mmap: false,
+            locking: self.locking,
             ignore_flags: false,
             codecs: Default::default(),
         };

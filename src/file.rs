@@ -10,7 +10,7 @@ use crate::{
     group::Group,
     limits::{Limits, Policy},
     object::{NamedDatatype, Object},
-    source::{ByteSource, MemorySource},
+    source::{ByteSource, Locking, MemorySource},
     storage::{Settings, Store, open::open_path, resolve::Location, space::FileSpace},
 };
 
@@ -43,6 +43,7 @@ impl Default for OpenOptions {
             cache_bytes: 64 << 20,
             threads: 0,
             mmap: true,
+            locking: Locking::default(),
             ignore_flags: false,
             codecs: FilterSet::default(),
         };
@@ -83,6 +84,12 @@ impl OpenOptions {
         self
     }
 
+    /// Whether the file is locked while it is open: nobody can open it for writing then.
+    pub fn locking(mut self, locking: Locking) -> Self {
+        self.settings.locking = locking;
+        self
+    }
+
     /// A codec for a filter, for the files opened with these options only; it takes the place of one that is built in
     /// or was registered for the process.
     pub fn filter(mut self, id: u16, filter: impl Filter + 'static) -> Self {
@@ -97,7 +104,8 @@ impl OpenOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let source = open_path(path, self.settings.mmap).map_err(|e| e.in_file(&name))?;
+        let source =
+            open_path(path, self.settings.mmap, self.settings.locking).map_err(|e| e.in_file(&name))?;
         self.store(source, name, Some(path.to_owned()))
     }
 
@@ -319,7 +327,7 @@ impl File {
         flushed.map_err(|e| e.in_file(&self.store.name))
     }
 
-    /// Flushes, and ends the writing: all handles can only be read from then on. A file that is dropped without it
+    /// Flushes, and ends the writing: all handles can only be read from then on, and others can open the file. A file that is dropped without it
     /// holds the content of the last flush.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ pub use model::{
     selection::{HyperslabDim, IntoSelection, Selection},
 };
 pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use source::Locking;
 pub use storage::{
     space::{FileSpace, MetadataBytes},
     transaction::Durability,

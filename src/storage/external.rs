@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     format::message::external_files::ExternalFilesMessage,
     model::{layout::ExternalFile, link::Name},
-    source::ByteSource,
+    source::{ByteSource, Locking},
 };
 
 /// The files that hold the raw data of a dataset, one after the other.
@@ -39,7 +39,7 @@ impl ExternalData {
         let name = self.files[slot].name.as_bytes();
         let path = store.locate(name, &store.settings.policy.external_data, "external raw data file")?;
         // Other programs may cut these files at will: no mapping.
-        let source = open_path(&path, false)?;
+        let source = open_path(&path, false, Locking::Off)?;
         Ok(self.sources[slot].get_or_init(|| source))
     }
 

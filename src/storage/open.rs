@@ -30,7 +30,7 @@ use crate::{
     },
     limits::{Limits, Reach},
     model::link::Name,
-    source::{ByteSource, ByteStore, OverlaySource},
+    source::{ByteSource, ByteStore, Locking, OverlaySource},
 };
 
 fn other_driver(name: &[u8]) -> Error {
@@ -254,13 +254,18 @@ impl Store {
     }
 
     /// Another HDF5 file that this one names; opened once.
-    pub(crate) fn other(&self, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
+    pub(crate) fn other(self: &Arc<Self>, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
         let path = self.locate(name, reach, what)?;
+        // A file that is being written has its content in this session, and a lock that keeps others out.
+        let own = self.session.as_ref().and(self.path.as_ref());
+        if own.and_then(|own| own.canonicalize().ok()).is_some_and(|own| own == path) {
+            return Ok(self.clone());
+        }
         let lock = || self.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = lock().get(&path) {
             return Ok(store.clone());
         }
-        let source = open_path(&path, self.settings.mmap)?;
+        let source = open_path(&path, self.settings.mmap, self.settings.locking)?;
         let shown = path.display().to_string();
         let settings = Settings { threads: self.settings.threads.min(1), ..self.settings.clone() };
         let store = Store::open(source, shown, Some(path.clone()), self.reader.limits.clone(), settings)?;
@@ -282,8 +287,8 @@ fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
     }
 }
 
-/// Opens a file for reading, mapped if that is wanted and built in.
-pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> {
+/// Opens a file for reading, mapped if that is wanted and built in. The source keeps the lock.
+pub(crate) fn open_path(path: &Path, mmap: bool, locking: Locking) -> Result<Arc<dyn ByteSource>> {
     #[cfg(any(unix, windows))]
     {
         let file = std::fs::File::open(path)?;
@@ -291,16 +296,18 @@ pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> 
         if !metadata.is_file() {
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file").into());
         }
+        let file = crate::source::LockedFile::new(file, false, locking)?;
+        // Asked for once more: only now does its length stay.
         #[cfg(feature = "mmap")]
-        if mmap && metadata.len() > 0 {
-            return Ok(Arc::new(crate::source::MmapSource::new(file)?));
+        if mmap && file.metadata()?.len() > 0 {
+            return Ok(Arc::new(crate::source::MmapSource::locked(file)?));
         }
         let _ = mmap;
-        Ok(Arc::new(crate::source::FileSource::new(file)?))
+        Ok(Arc::new(crate::source::FileSource::locked(file)?))
     }
     #[cfg(not(any(unix, windows)))]
     {
-        let _ = mmap;
+        let _ = (mmap, locking);
         Ok(Arc::new(crate::source::MemorySource::new(std::fs::read(path)?)))
     }
 }

@@ -149,6 +149,11 @@ impl Transaction {
         self.guard(synced)
     }
 
+    /// Lets others open the file, which is not written any more.
+    pub(crate) fn unlock(&self) -> Result<()> {
+        self.store.unlock()
+    }
+
     /// Makes the superblock lead to the blocks that were put.
     pub(crate) fn commit(&mut self, superblock: &mut Superblock) -> Result<()> {
         self.drain()?;

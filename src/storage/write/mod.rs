@@ -177,6 +177,7 @@ impl Session {
             state.tx.check()?;
             state.flush()?;
             state.closed = true;
+            state.tx.unlock()?;
         }
         Ok(())
     }
