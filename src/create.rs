@@ -20,6 +20,7 @@ pub struct CreateOptions {
     new: NewFile,
     exclusive: bool,
     locking: Locking,
+    policy: Policy,
 }
 
 impl Default for CreateOptions {
@@ -32,7 +33,7 @@ impl Default for CreateOptions {
             buffer_limit: 64 << 20,
             threads: 0,
         };
-        CreateOptions { new, exclusive: false, locking: Locking::default() }
+        CreateOptions { new, exclusive: false, locking: Locking::default(), policy: Policy::default() }
     }
 }
 
@@ -71,6 +72,12 @@ impl CreateOptions {
     /// Refuse to make a file where there is one already.
     pub fn exclusive(mut self, exclusive: bool) -> Self {
         self.exclusive = exclusive;
+        self
+    }
+    /// Which other files it may lead to: those that hold external raw data are written. The default is those below its
+    /// own folder.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
         self
     }
     /// Whether the file is locked while it is written: nobody else can open it then.
@@ -124,7 +131,7 @@ impl CreateOptions {
 
     fn file(&self, store: Arc<dyn ByteStore>, name: String, path: Option<&Path>) -> Result<File> {
         let settings = Settings {
-            policy: Policy::default(),
+            policy: self.policy.clone(),
             cache_bytes: 64 << 20,
             threads: self.new.threads,
             mmap: false,

@@ -274,6 +274,45 @@ impl Store {
     }
 }
 
+/// The path at which a file that `own` names may be written, as far as the policy allows it. It need not exist; the
+/// folder must. Unlike a file that is read, it is where its name says, or nowhere.
+pub(crate) fn place_for(own: Option<&Path>, name: &[u8], reach: &Reach, what: &str) -> Result<PathBuf> {
+    let shown = String::from_utf8_lossy(name);
+    let denied = |why: &str| Error::denied(format!("{what} {shown:?}: {why}"));
+    if name.is_empty() || name.contains(&0) {
+        return Err(Error::usage(format!("{what} with the name {shown:?}")));
+    }
+    let root = match reach {
+        Reach::None => return Err(denied("no other files may be opened")),
+        Reach::Below(root) => Some(root.canonicalize()?),
+        Reach::Beside | Reach::Anywhere => None,
+    };
+    let own = own.ok_or_else(|| denied("a file that is not on disk has no folder to look in"))?;
+    let own = own.canonicalize()?;
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let root = if *reach == Reach::Beside { Some(folder.to_owned()) } else { root };
+    let path = folder.join(&*os_path(name)?);
+    let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else {
+        return Err(denied("it is no regular file"));
+    };
+    let parent = parent.canonicalize().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::not_found(format!("the folder of {what} {shown:?}")),
+        _ => e.into(),
+    })?;
+    // A link in the place of the file may lead elsewhere.
+    let path = match parent.join(file).symlink_metadata() {
+        Ok(_) => parent.join(file).canonicalize()?,
+        Err(_) => parent.join(file),
+    };
+    if root.is_some_and(|root| !path.starts_with(root)) {
+        return Err(denied("it lies outside the folder that is allowed"));
+    }
+    if path == own || path.metadata().is_ok_and(|m| !m.is_file()) {
+        return Err(denied("it is no file of raw data"));
+    }
+    Ok(path)
+}
+
 fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
     #[cfg(unix)]
     {

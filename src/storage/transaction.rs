@@ -149,6 +149,11 @@ impl Transaction {
         self.guard(synced)
     }
 
+    /// Whether a commit waits until the disk has everything.
+    pub(crate) fn waits_for_disk(&self) -> bool {
+        self.durability == Durability::Full
+    }
+
     /// Lets others open the file, which is not written any more.
     pub(crate) fn unlock(&self) -> Result<()> {
         self.store.unlock()

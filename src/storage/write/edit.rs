@@ -35,6 +35,8 @@ pub(crate) enum NewLink {
 #[derive(Clone, Debug)]
 pub(crate) struct NewAttribute {
     pub(crate) datatype: Arc<Datatype>,
+    /// Key of the committed datatype that it is.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) bytes: Vec<u8>,
 }
@@ -217,10 +219,15 @@ impl Session {
         encode_dataspace(&new.dataspace, 2, state.sizes())?;
         let attributes = &state.node(id)?.attributes;
         let order = attributes.map.get(&key).map_or(attributes.next_order, |old| old.order);
-        let NewAttribute { datatype, dataspace, bytes } = new;
-        let mut entry = AttributeEntry { charset, order, datatype, dataspace, bytes, message_len: 0 };
+        let replaced = attributes.map.get(&key).and_then(|old| old.committed);
+        let NewAttribute { datatype, committed, dataspace, bytes } = new;
+        let committed = committed.map(|key| state.pin_type(key, &datatype)).transpose()?;
+        let mut entry =
+            AttributeEntry { charset, order, datatype, committed, dataspace, bytes, message_len: 0 };
         entry.message_len = attribute_body(&key, &entry, state.sizes())?.len();
         state.touch(id)?;
+        state.count_use(committed, 1)?;
+        state.count_use(replaced, -1)?;
         let attributes = &mut state.node_mut(id)?.attributes;
         attributes.next_order = attributes.next_order.max(order.saturating_add(1));
         attributes.map.insert(key, entry);

@@ -6,6 +6,7 @@ use super::{
     State,
     btree_v2::{self, Kind},
     chunk_index::{self, IndexSource},
+    external,
     fractal_heap::{self, ATTRIBUTES, LINKS},
     header::{DenseParts, Encoder, MAX_COMPACT, Parts, attribute_body, attributes_are_dense},
     node::{Attributes, Body, GroupBody, Node, NodeId, RawState},
@@ -33,6 +34,7 @@ impl State {
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.tx.check()?;
         self.spill_all()?;
+        self.sync_external()?;
         let dirty: Vec<NodeId> =
             (0..self.nodes.len() as u32).map(NodeId).filter(|&id| self.is_dirty(id)).collect();
         if dirty.is_empty() {
@@ -107,7 +109,7 @@ impl State {
                 (node.published, node.dirty) = (true, false);
                 if let Body::Dataset(dataset) = &mut node.body {
                     match &mut dataset.data {
-                        RawState::Compact(_) => {}
+                        RawState::Compact(_) | RawState::External(_) | RawState::Virtual { .. } => {}
                         RawState::Contiguous { published, .. } => *published = true,
                         RawState::Chunked(state) => {
                             let stored = state.chunks.values_mut().filter_map(|c| c.stored.as_mut());
@@ -133,7 +135,7 @@ fn planned(node: &Node) -> Parts {
         Body::Group(group) if group.links.len() > MAX_COMPACT => Some(dense),
         _ => None,
     };
-    Parts { links, attributes: attributes_are_dense(&node.attributes).then_some(dense), index: None }
+    Parts { links, attributes: attributes_are_dense(&node.attributes).then_some(dense), ..Parts::default() }
 }
 
 /// Writes what an object has outside its header.
@@ -145,6 +147,9 @@ fn parts(tx: &mut Transaction, blocks: &mut Vec<Block>, encoder: &Encoder<'_>, n
             parts.links = Some(dense_links(tx, blocks, encoder, group)?);
         }
         Body::Dataset(dataset) => {
+            if let RawState::External(targets) = &dataset.data {
+                parts.external = Some(external::heap(tx, blocks, &targets.files, encoder.sizes)?);
+            }
             if let RawState::Chunked(state) = &dataset.data {
                 let source = IndexSource {
                     state,

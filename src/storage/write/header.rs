@@ -1,7 +1,7 @@
 //! Object headers of a file that is being written: messages in, the bytes of chunk 0 and its continuation out.
 
 use super::{
-    Profile,
+    Profile, external,
     node::{
         AttributeEntry, Attributes, Body, DatasetBody, GroupBody, LinkEntry, Node, NodeId, Order, RawState,
         Target,
@@ -24,6 +24,7 @@ use crate::{
             link_info::{IndexAddress, LinkInfoMessage},
             pipeline::PipelineMessage,
             reference_count::ReferenceCountMessage,
+            shared::{SharedPointer, encode_shared},
         },
         object_header::{
             HeaderPrefix, INDEXES_ORDER, TRACKS_ORDER, encode_continuation, encode_message, header_len,
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub(super) attributes: Option<DenseParts>,
     /// The index of the chunks, and its type with what the layout message says of it.
     pub(super) index: Option<(Option<u64>, ChunkIndexType)>,
+    /// The heap of the names of external files.
+    pub(super) external: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,15 +81,24 @@ pub(super) fn datatype_body(datatype: &Datatype) -> Result<Vec<u8>> {
     encode_datatype(datatype, 3)
 }
 
+/// Flags and body of a datatype message: the type, or where the committed one is that it is.
+fn datatype_message(datatype: &Datatype, committed: Option<u64>, sizes: Sizes) -> Result<(u8, Vec<u8>)> {
+    Ok(match committed {
+        Some(address) => (MessageFlags::SHARED, encode_shared(SharedPointer::Committed(address), 3, sizes)?),
+        None => (0, datatype_body(datatype)?),
+    })
+}
+
 /// The body of an attribute message.
 pub(super) fn attribute_body(name: &Name, attribute: &AttributeEntry, sizes: Sizes) -> Result<Vec<u8>> {
-    let datatype = datatype_body(&attribute.datatype)?;
+    let (flags, datatype) = datatype_message(&attribute.datatype, attribute.committed, sizes)?;
     let dataspace = encode_dataspace(&attribute.dataspace, 2, sizes)?;
+    let shared = flags & MessageFlags::SHARED != 0;
     AttributeMessage {
         version: 3,
         name: name.as_bytes(),
         charset: attribute.charset,
-        datatype: Embedded::Inline(&datatype),
+        datatype: if shared { Embedded::Shared(&datatype) } else { Embedded::Inline(&datatype) },
         dataspace: Embedded::Inline(&dataspace),
         data: &attribute.bytes,
     }
@@ -132,12 +144,17 @@ impl Encoder<'_> {
             Body::Dataset(dataset) => {
                 let constant = MessageFlags::CONSTANT;
                 put(MessageType::Dataspace, 0, encode_dataspace(&dataset.dataspace, 2, self.sizes)?);
-                put(MessageType::Datatype, constant, datatype_body(&dataset.datatype)?);
+                let (shared, body) = datatype_message(&dataset.datatype, dataset.committed, self.sizes)?;
+                put(MessageType::Datatype, constant | shared, body);
                 let fill = FillMessage { version: 3, fill: dataset.fill.clone() };
                 put(MessageType::Fill, constant, fill.encode()?);
                 if !dataset.pipeline.filters.is_empty() {
                     let pipeline = PipelineMessage { version: 2, filters: dataset.pipeline.filters.clone() };
                     put(MessageType::Pipeline, constant, pipeline.encode()?);
+                }
+                if let RawState::External(targets) = &dataset.data {
+                    let list = external::message(&targets.files, parts.external.unwrap_or(0))?;
+                    put(MessageType::ExternalFiles, 0, list.encode(self.sizes)?);
                 }
                 put(MessageType::Layout, 0, self.layout(dataset, parts)?.encode(self.sizes)?);
             }
@@ -157,10 +174,10 @@ impl Encoder<'_> {
             };
             put(MessageType::AttributeInfo, MessageFlags::DONT_SHARE, info.encode(self.sizes)?);
         }
-        if node.parents.len() > 1 {
-            let count = u32::try_from(node.parents.len()).map_err(|_| {
-                Error::limit("links to an object", node.parents.len() as u64, u64::from(u32::MAX))
-            })?;
+        let links = node.parents.len() as u64 + u64::from(node.uses);
+        if links > 1 {
+            let limit = |_| Error::limit("links to an object", links, u64::from(u32::MAX));
+            let count = u32::try_from(links).map_err(limit)?;
             put(MessageType::ReferenceCount, 0, ReferenceCountMessage { count }.encode(self.sizes)?);
         }
         if parts.attributes.is_none() && with_lists {
@@ -188,6 +205,10 @@ impl Encoder<'_> {
             RawState::Contiguous { address, .. } => {
                 Layout::Contiguous { address: *address, size: dataset.bytes()? }
             }
+            RawState::External(_) => Layout::Contiguous { address: None, size: dataset.bytes()? },
+            RawState::Virtual { object, .. } => {
+                Layout::Virtual { address: object.map(|o| o.0), index: object.map_or(0, |o| o.1) }
+            }
             RawState::Chunked(state) => {
                 // In the first pass the type must already be as wide as it will be.
                 let filtered = !dataset.pipeline.filters.is_empty();
@@ -210,7 +231,7 @@ impl Encoder<'_> {
             }
         };
         let version = match (&layout, self.profile) {
-            (Layout::Chunked(_), Profile::Modern) => 4,
+            (Layout::Chunked(_), Profile::Modern) | (Layout::Virtual { .. }, _) => 4,
             _ => 3,
         };
         Ok(LayoutMessage::new(version, layout))

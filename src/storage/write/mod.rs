@@ -9,14 +9,18 @@
 mod btree_v2;
 mod chunk_data;
 mod chunk_index;
+mod committed;
 mod create;
 mod data;
 mod edit;
 mod extensible_array;
+mod external;
 mod flush;
 mod fractal_heap;
 mod global_heap;
 mod header;
+mod implicit;
+mod mapping;
 mod node;
 mod spec;
 mod view;
@@ -36,7 +40,10 @@ use self::{
     header::Encoder,
     node::{Body, Node},
 };
-use super::transaction::{Durability, Transaction};
+use super::{
+    external::ExternalTargets,
+    transaction::{Durability, Transaction},
+};
 use crate::{
     error::{Error, Result},
     format::{primitive::Sizes, superblock::Superblock},
@@ -80,6 +87,8 @@ pub(crate) struct State {
     buffered: u64,
     buffer_limit: u64,
     threads: usize,
+    /// External files that were written and are perhaps not on disk yet.
+    unsynced: Vec<Arc<ExternalTargets>>,
     closed: bool,
 }
 
@@ -140,6 +149,7 @@ impl Session {
             buffered: 0,
             buffer_limit: new.buffer_limit,
             threads: new.threads,
+            unsynced: Vec::new(),
             closed: false,
         };
         state.nodes.push(Node::new(Body::Group(root), Order::default()));

@@ -9,10 +9,10 @@ use crate::{
         dataspace::Dataspace,
         datatype::{Charset, Datatype},
         fill::Fill,
-        layout::ChunkIndexType,
+        layout::{ChunkIndexType, VirtualMapping},
         link::Name,
     },
-    storage::{allocator::Block, chunk_index::ChunkEntry},
+    storage::{allocator::Block, chunk_index::ChunkEntry, external::ExternalTargets},
 };
 
 /// Which object of the session.
@@ -36,6 +36,8 @@ pub(crate) struct Node {
     pub(crate) blocks: Vec<Block>,
     /// Counts the edits.
     pub(crate) version: u64,
+    /// Datasets and attributes whose type this committed datatype is: they count as links.
+    pub(crate) uses: u32,
     pub(crate) attributes: Attributes,
     pub(crate) body: Body,
 }
@@ -50,6 +52,7 @@ impl Node {
             dirty: true,
             blocks: Vec::new(),
             version: 0,
+            uses: 0,
             attributes: Attributes { order, ..Attributes::default() },
             body,
         }
@@ -130,6 +133,8 @@ pub(crate) struct AttributeEntry {
     pub(crate) charset: Charset,
     pub(crate) order: u32,
     pub(crate) datatype: Arc<Datatype>,
+    /// Pinned address of the committed datatype that is its type.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) bytes: Vec<u8>,
     /// Bytes of its message.
@@ -139,6 +144,8 @@ pub(crate) struct AttributeEntry {
 #[derive(Debug)]
 pub(crate) struct DatasetBody {
     pub(crate) datatype: Arc<Datatype>,
+    /// Pinned address of the committed datatype that is its type.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) fill: Fill,
     pub(crate) pipeline: FilterPipeline,
@@ -155,6 +162,13 @@ pub(crate) enum RawState {
         published: bool,
     },
     Chunked(ChunkedState),
+    /// In files of their own, which a flush does not make safe against a crash.
+    External(Arc<ExternalTargets>),
+    /// Elements of other datasets; the object of the global heap that says which.
+    Virtual {
+        mappings: Vec<VirtualMapping>,
+        object: Option<(u64, u32)>,
+    },
 }
 
 #[derive(Debug)]

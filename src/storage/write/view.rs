@@ -20,10 +20,12 @@ use crate::{
         attributes::AttributeData,
         chunk_index::{ChunkEntry, ChunkTable},
         dataset::DatasetCore,
+        external::ExternalData,
         links::LinkStorage,
         object::ObjectHeader,
         raw_data::RawData,
         reader::Reader,
+        virtual_dataset,
     },
 };
 
@@ -89,22 +91,40 @@ impl Session {
     }
 
     /// A dataset with all that was written to it, in the file or on its way there.
-    pub(crate) fn dataset(&self, store: &Store, address: u64) -> Result<DatasetCore> {
+    pub(crate) fn dataset(
+        &self,
+        store: &Arc<Store>,
+        address: u64,
+        sources: &virtual_dataset::Session,
+        depth: u32,
+    ) -> Result<DatasetCore> {
         let mut state = self.lock();
         let id = state.find(address)?;
         state.spill(id)?;
         state.show_heap(store)?;
         let version = state.node(id)?.version;
         let dataset = state.node(id)?.dataset()?;
-        let mut table = None;
+        let (mut table, mut external, mut virtual_mappings) = (None, None, Vec::new());
         let layout = match &dataset.data {
             RawState::Compact(bytes) => Layout::Compact(bytes.clone()),
             RawState::Contiguous { address, .. } => {
                 Layout::Contiguous { address: *address, size: dataset.bytes()? }
             }
+            RawState::External(targets) => {
+                external = Some(ExternalData::of(targets.files.clone()));
+                Layout::Contiguous { address: None, size: dataset.bytes()? }
+            }
+            RawState::Virtual { mappings, object } => {
+                virtual_mappings.clone_from(mappings);
+                Layout::Virtual { address: object.map(|o| o.0), index: object.map_or(0, |o| o.1) }
+            }
             RawState::Chunked(chunked) => {
                 let dims = dataset.dataspace.dims();
-                let entries = chunked.chunks.iter().filter_map(|(p, c)| Some((&**p, c.stored?.0)));
+                let inside = |p: &[u64]| {
+                    p.iter().zip(&chunked.chunk).zip(dims).all(|((p, c), d)| p.saturating_mul(*c) < *d)
+                };
+                let entries = chunked.chunks.iter().filter(|(p, _)| inside(p));
+                let entries = entries.filter_map(|(p, c)| Some((&**p, c.stored?.0)));
                 let entries: Vec<(&[u64], ChunkEntry)> = entries.collect();
                 table = Some(Arc::new(ChunkTable::of(dims, &chunked.chunk, &entries)?));
                 Layout::Chunked(ChunkedLayout {
@@ -117,15 +137,22 @@ impl Session {
             }
         };
         let (dataspace, fill): (Dataspace, Fill) = (dataset.dataspace.clone(), dataset.fill.clone());
+        let committed = dataset.committed;
         let (datatype, pipeline) = (dataset.datatype.clone(), dataset.pipeline.clone());
-        let raw =
+        let mut raw =
             RawData::new(datatype.clone(), dataspace, layout, pipeline, fill, store.settings.cache_bytes);
         if let Some(table) = table {
             let _ = raw.chunks.set(table);
         }
         state.tx.drain()?;
+        // The sources of a virtual dataset may be in this session.
+        drop(state);
         let stored_dims = raw.dims().to_vec();
-        Ok(DatasetCore { datatype, committed: None, raw, stored_dims, version })
+        (raw.external, raw.mappings) = (external, virtual_mappings);
+        if !raw.mappings.is_empty() {
+            virtual_dataset::extend(store, &raw.mappings, &mut raw.dataspace, sources, depth)?;
+        }
+        Ok(DatasetCore { datatype, committed, raw, stored_dims, version })
     }
 
     /// Bytes of the file as the next flush would leave it if nothing were dirty.
@@ -157,7 +184,7 @@ fn attribute(name: &Name, entry: &super::node::AttributeEntry, tracked: bool) ->
         name: name.clone(),
         charset: entry.charset,
         datatype: (*entry.datatype).clone(),
-        committed: None,
+        committed: entry.committed,
         dataspace: entry.dataspace.clone(),
         bytes: entry.bytes.clone(),
         creation_order: tracked.then_some(entry.order),
