@@ -54,7 +54,7 @@ impl Object {
         }
     }
 
-    fn put_attribute<T: H5Type>(
+    pub(crate) fn put_attribute<T: H5Type>(
         &self,
         name: &[u8],
         replace: bool,

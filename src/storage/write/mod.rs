@@ -12,6 +12,7 @@ mod chunk_index;
 mod committed;
 mod create;
 mod data;
+mod drop_attribute;
 mod edit;
 mod extensible_array;
 mod external;
