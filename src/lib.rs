@@ -36,6 +36,7 @@ mod create;
 mod dataset;
 mod dataset_builder;
 mod dataset_write;
+mod edit;
 mod element;
 mod elements;
 mod error;

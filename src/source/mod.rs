@@ -19,7 +19,8 @@ pub use file::FileSource;
 pub use memory::MemorySource;
 #[cfg(feature = "mmap")]
 pub use mmap::MmapSource;
-pub use overlay::OverlaySource;
+pub(crate) use overlay::PatchedStore;
+pub use overlay::{OverlaySource, Piece};
 #[cfg(any(unix, windows))]
 pub use store::FileStore;
 pub use store::{ByteStore, MemoryStore};

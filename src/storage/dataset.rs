@@ -67,7 +67,7 @@ fn before_fill_values(layout: &Layout) -> Fill {
 
 impl DatasetCore {
     pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader) -> Result<Self> {
-        if let Some(session) = store.session_of(header.address) {
+        if let Some(session) = store.session_data(header.address) {
             return session.dataset(store, header.address);
         }
         Self::open_in(store, header, &Session::default(), 0)

@@ -286,7 +286,16 @@ impl State {
     /// Stores the encoded bytes of a chunk.
     fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
         let size = bytes.len() as u64;
-        let old = chunked(self, id)?.chunks.get(place).and_then(|c| c.stored);
+        let state = chunked(self, id)?;
+        let old = state.chunks.get(place).and_then(|c| c.stored);
+        if state.implicit.is_some() {
+            // Its place follows from its number: it cannot get another one.
+            let Some((entry, published)) = old else { return Err(Error::corrupt("a chunk without a place")) };
+            return match published {
+                true => self.tx.patch(entry.address, bytes),
+                false => self.put_data(entry.address, bytes),
+            };
+        }
         let address = match old {
             Some((entry, false)) if entry.size == size => entry.address,
             _ => self.tx.allocator.allocate(size)?,

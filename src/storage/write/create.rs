@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Session, SessionHeap, State,
-    header::{MAX_MESSAGE, Parts},
-    node::{Body, ChunkedState, DatasetBody, Node, NodeId, RawState, Target},
+    header::MAX_MESSAGE,
+    node::{Body, ChunkedState, DatasetBody, Node, NodeId, Parts, RawState, Target},
     spec::{DatasetSpec, check_datatype, filter_spec, guess_chunk, index_type},
 };
 use crate::{
@@ -32,7 +32,7 @@ impl Session {
         data: Option<Data<'_>>,
     ) -> Result<u64> {
         let mut state = self.edit()?;
-        let from = state.find(from)?;
+        let from = state.open(from)?;
         let body = state.dataset_body(spec)?;
         if let Some(path) = path {
             state.check_place(from, path)?;
@@ -112,7 +112,7 @@ impl State {
                 return Err(Error::usage("more than 32 filters"));
             }
             let index = index_type(self.profile, dims, &max_dims, &chunk);
-            let state = ChunkedState { chunk, index, chunks: BTreeMap::new() };
+            let state = ChunkedState { chunk, index, implicit: None, chunks: BTreeMap::new() };
             (RawState::Chunked(state), AllocationTime::Incremental)
         } else if spec.compact {
             let bytes = spec.dataspace.len()?.saturating_mul(size as u64);
@@ -137,6 +137,8 @@ impl State {
             value,
         };
         let body = DatasetBody {
+            layout_version: None,
+            committed: None,
             datatype: Arc::new(spec.datatype.clone()),
             dataspace: spec.dataspace.clone(),
             fill,
