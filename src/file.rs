@@ -257,6 +257,22 @@ impl File {
         OpenOptions::default().open_rw(path)
     }
 
+    /// Takes back the mark that a writer has left in the superblock of a file that it did not close, and brings a
+    /// change of this library to its end; tells whether there was anything. A file of libhdf5 may hold what its
+    /// writer had not finished.
+    ///
+    /// # Errors
+    /// `Io`; `NotHdf5`; `Corrupt` if the superblock cannot be read.
+    #[cfg(any(unix, windows))]
+    pub fn clear(path: impl AsRef<Path>) -> Result<bool> {
+        let path = path.as_ref();
+        let clear = || {
+            let file = std::fs::File::options().read(true).write(true).open(path)?;
+            crate::storage::open::clear(&crate::source::FileStore::new(file)?)
+        };
+        clear().map_err(|e: Error| e.in_file(&path.display().to_string()))
+    }
+
     /// Options to open a file with.
     pub fn options() -> OpenOptions {
         OpenOptions::default()

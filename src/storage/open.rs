@@ -72,6 +72,22 @@ fn read_superblock(source: Arc<dyn ByteSource>, base: u64) -> Result<(Superblock
     Ok((read(&overlay)?, Arc::new(overlay)))
 }
 
+/// Takes the flags of a writer out of the superblock, and brings a commit in a journal to its end. Tells whether there
+/// was anything.
+pub(crate) fn clear(store: &dyn ByteStore) -> Result<bool> {
+    let base = find_signature(store)?;
+    let recovered = recover(store, base)?;
+    let mut head = vec![0; (store.len() - base).min(MAX_LEN as u64) as usize];
+    store.read_at(base, &mut head)?;
+    let superblock = Superblock::decode(&head).at(base)?;
+    if superblock.flags == 0 {
+        return Ok(recovered);
+    }
+    store.write_at(base, &Superblock { flags: 0, ..superblock }.encode()?)?;
+    store.sync()?;
+    Ok(true)
+}
+
 impl Store {
     /// Opens a file over any source.
     pub(crate) fn open(
@@ -191,8 +207,8 @@ impl Store {
         let swmr = superblock.version == 3 && superblock.flags & FLAG_SWMR != 0;
         if superblock.version == 3 && superblock.flags & FLAG_WRITE != 0 && !swmr && !settings.ignore_flags {
             return Err(ErrorKind::Locked(
-                "the superblock says that a writer has the file open; if none has, the flag is left from a crash and \
-                 can be cleared"
+                "the superblock says that a writer has the file open; if none has, the flag is left from a crash, and \
+                 `h5 clear` (or File::clear) takes it back"
                     .into(),
             )
             .into());
