@@ -19,6 +19,17 @@ from pathlib import Path
 ADDED = "h5_added"
 
 
+def named_by_others(corpus):
+    """Names of files whose datasets are sources of virtual datasets: nothing is deleted from them."""
+    names = set()
+    for want in (corpus / "expected/dev").rglob("*.json"):
+        text = want.read_text()
+        if '"virtual"' in text:
+            for o in json.loads(text).get("objects", ()):
+                names.update(Path(v["file"]).name for v in o.get("virtual", ()))
+    return names
+
+
 def deletable(expected):
     """The last link of the root whose end leads to nothing that another link leads to, or ""."""
     objects = {o["path"]: o for o in expected["objects"]}
@@ -67,6 +78,7 @@ def main():
     work = Path(args.keep or tempfile.mkdtemp(prefix="edit-fidelity-"))
     shutil.rmtree(work, ignore_errors=True)
     files, jobs = {}, []
+    kept = named_by_others(corpus)
     for line in (corpus / "dev/MANIFEST.tsv").read_text().splitlines()[1:]:
         path, kind = line.split("\t")[:2]
         source, target = corpus / "dev" / path, work / "dev" / path
@@ -80,7 +92,9 @@ def main():
         expected = json.loads(want.read_text())
         if "objects" not in expected:
             continue
-        files[path] = (expected, deletable(expected))
+        # A name may be a pattern, with the number of the file.
+        is_kept = any(name.split("%")[0] and source.name.startswith(name.split("%")[0]) for name in kept)
+        files[path] = (expected, "" if is_kept else deletable(expected))
         jobs.append(f"{target}\t{files[path][1]}")
     out = subprocess.run([args.edit], input="\n".join(jobs) + "\n", capture_output=True, text=True)
     if out.returncode:
