@@ -10,7 +10,7 @@ use crate::{
     group::Group,
     limits::{Limits, Policy},
     object::{NamedDatatype, Object},
-    source::{ByteSource, ByteStore, MemorySource},
+    source::{ByteSource, ByteStore, Locking, MemorySource},
     storage::{
         Settings, Store, open::open_path, resolve::Location, space::FileSpace, transaction::Durability,
         write::EditSettings,
@@ -48,6 +48,7 @@ impl Default for OpenOptions {
             cache_bytes: 64 << 20,
             threads: 0,
             mmap: true,
+            locking: Locking::default(),
             ignore_flags: false,
             codecs: FilterSet::default(),
         };
@@ -99,6 +100,11 @@ impl OpenOptions {
         self.buffer_limit = bytes;
         self
     }
+    /// Whether the file is locked while it is open: nobody can open it for writing then.
+    pub fn locking(mut self, locking: Locking) -> Self {
+        self.settings.locking = locking;
+        self
+    }
 
     /// A codec for a filter, for the files opened with these options only; it takes the place of one that is built in
     /// or was registered for the process.
@@ -114,7 +120,8 @@ impl OpenOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let source = open_path(path, self.settings.mmap).map_err(|e| e.in_file(&name))?;
+        let source =
+            open_path(path, self.settings.mmap, self.settings.locking).map_err(|e| e.in_file(&name))?;
         self.store(source, name, Some(path.to_owned()))
     }
 
@@ -144,7 +151,11 @@ impl OpenOptions {
         let name = path.display().to_string();
         let open = || {
             let file = std::fs::File::options().read(true).write(true).open(path)?;
-            crate::source::FileStore::new(file)
+            crate::source::FileStore::locked(crate::source::LockedFile::new(
+                file,
+                true,
+                self.settings.locking,
+            )?)
         };
         let store = open().map_err(|e| e.in_file(&name))?;
         self.edit(Arc::new(store), name, Some(path.to_owned()))
@@ -268,7 +279,8 @@ impl File {
         let path = path.as_ref();
         let clear = || {
             let file = std::fs::File::options().read(true).write(true).open(path)?;
-            crate::storage::open::clear(&crate::source::FileStore::new(file)?)
+            let file = crate::source::LockedFile::new(file, true, Locking::default())?;
+            crate::storage::open::clear(&crate::source::FileStore::locked(file)?)
         };
         clear().map_err(|e: Error| e.in_file(&path.display().to_string()))
     }
@@ -423,7 +435,7 @@ impl File {
         flushed.map_err(|e| e.in_file(&self.store.name))
     }
 
-    /// Flushes, and ends the writing: all handles can only be read from then on. A file that is dropped without it
+    /// Flushes, and ends the writing: all handles can only be read from then on, and others can open the file. A file that is dropped without it
     /// holds the content of the last flush.
     ///
     /// # Errors

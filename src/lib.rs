@@ -36,6 +36,7 @@ mod create;
 mod dataset;
 mod dataset_builder;
 mod dataset_write;
+mod dimension_scale;
 mod edit;
 mod element;
 mod elements;
@@ -79,6 +80,7 @@ pub use model::{
     selection::{HyperslabDim, IntoSelection, Selection},
 };
 pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use source::Locking;
 pub use storage::{
     space::{FileSpace, MetadataBytes},
     transaction::Durability,

@@ -276,6 +276,16 @@ pub(crate) fn keep_what_was_found<T>(listed: Result<()>, found: &mut Vec<Result<
     Ok(())
 }
 
+/// The key of a committed datatype that is to be the type of something in the file of `object`.
+pub(crate) fn committed_key(object: &Object, datatype: Option<&Object>) -> Result<Option<u64>> {
+    match datatype {
+        Some(datatype) if !datatype.file().is_same(&object.file()) => {
+            Err(Error::usage("a committed datatype of another file"))
+        }
+        datatype => Ok(datatype.map(|d| d.header.address)),
+    }
+}
+
 /// The address of a committed datatype as an object of the same file.
 pub(crate) fn committed(object: &Object, address: Option<u64>) -> Result<Option<Object>> {
     address

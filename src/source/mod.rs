@@ -3,6 +3,7 @@
 mod advice;
 #[cfg(any(unix, windows))]
 mod file;
+mod lock;
 mod memory;
 #[cfg(feature = "mmap")]
 mod mmap;
@@ -16,6 +17,9 @@ use crate::error::{Error, Result};
 pub(crate) use advice::advise_huge_pages;
 #[cfg(any(unix, windows))]
 pub use file::FileSource;
+#[cfg(any(unix, windows))]
+pub(crate) use lock::LockedFile;
+pub use lock::Locking;
 pub use memory::MemorySource;
 #[cfg(feature = "mmap")]
 pub use mmap::MmapSource;

@@ -40,6 +40,7 @@ use crate::{
         superblock::Superblock,
     },
     limits::Policy,
+    source::Locking,
 };
 
 /// Settings of an open file.
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     /// Threads that decode chunks; 0 is as many as the machine has.
     pub(crate) threads: usize,
     pub(crate) mmap: bool,
+    /// Locks of the file and of those it leads to.
+    pub(crate) locking: Locking,
     /// Open in spite of status flags that say that a writer has the file open.
     pub(crate) ignore_flags: bool,
     /// Codecs of this file.

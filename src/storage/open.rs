@@ -31,7 +31,7 @@ use crate::{
     },
     limits::{Limits, Reach},
     model::link::Name,
-    source::{ByteSource, ByteStore, OverlaySource, PatchedStore, Piece},
+    source::{ByteSource, ByteStore, Locking, OverlaySource, PatchedStore, Piece},
 };
 
 fn other_driver(name: &[u8]) -> Error {
@@ -350,19 +350,63 @@ impl Store {
     }
 
     /// Another HDF5 file that this one names; opened once.
-    pub(crate) fn other(&self, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
+    pub(crate) fn other(self: &Arc<Self>, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
         let path = self.locate(name, reach, what)?;
+        // A file that is being written has its content in this session, and a lock that keeps others out.
+        let own = self.session.as_ref().and(self.path.as_ref());
+        if own.and_then(|own| own.canonicalize().ok()).is_some_and(|own| own == path) {
+            return Ok(self.clone());
+        }
         let lock = || self.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = lock().get(&path) {
             return Ok(store.clone());
         }
-        let source = open_path(&path, self.settings.mmap)?;
+        let source = open_path(&path, self.settings.mmap, self.settings.locking)?;
         let shown = path.display().to_string();
         let settings = Settings { threads: self.settings.threads.min(1), ..self.settings.clone() };
         let store = Store::open(source, shown, Some(path.clone()), self.reader.limits.clone(), settings)?;
         lock().insert(path, store.clone());
         Ok(store)
     }
+}
+
+/// The path at which a file that `own` names may be written, as far as the policy allows it. It need not exist; the
+/// folder must. Unlike a file that is read, it is where its name says, or nowhere.
+pub(crate) fn place_for(own: Option<&Path>, name: &[u8], reach: &Reach, what: &str) -> Result<PathBuf> {
+    let shown = String::from_utf8_lossy(name);
+    let denied = |why: &str| Error::denied(format!("{what} {shown:?}: {why}"));
+    if name.is_empty() || name.contains(&0) {
+        return Err(Error::usage(format!("{what} with the name {shown:?}")));
+    }
+    let root = match reach {
+        Reach::None => return Err(denied("no other files may be opened")),
+        Reach::Below(root) => Some(root.canonicalize()?),
+        Reach::Beside | Reach::Anywhere => None,
+    };
+    let own = own.ok_or_else(|| denied("a file that is not on disk has no folder to look in"))?;
+    let own = own.canonicalize()?;
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let root = if *reach == Reach::Beside { Some(folder.to_owned()) } else { root };
+    let path = folder.join(&*os_path(name)?);
+    let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else {
+        return Err(denied("it is no regular file"));
+    };
+    let parent = parent.canonicalize().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::not_found(format!("the folder of {what} {shown:?}")),
+        _ => e.into(),
+    })?;
+    // A link in the place of the file may lead elsewhere.
+    let path = match parent.join(file).symlink_metadata() {
+        Ok(_) => parent.join(file).canonicalize()?,
+        Err(_) => parent.join(file),
+    };
+    if root.is_some_and(|root| !path.starts_with(root)) {
+        return Err(denied("it lies outside the folder that is allowed"));
+    }
+    if path == own || path.metadata().is_ok_and(|m| !m.is_file()) {
+        return Err(denied("it is no file of raw data"));
+    }
+    Ok(path)
 }
 
 fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
@@ -378,8 +422,8 @@ fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
     }
 }
 
-/// Opens a file for reading, mapped if that is wanted and built in.
-pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> {
+/// Opens a file for reading, mapped if that is wanted and built in. The source keeps the lock.
+pub(crate) fn open_path(path: &Path, mmap: bool, locking: Locking) -> Result<Arc<dyn ByteSource>> {
     #[cfg(any(unix, windows))]
     {
         let file = std::fs::File::open(path)?;
@@ -387,16 +431,18 @@ pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> 
         if !metadata.is_file() {
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file").into());
         }
+        let file = crate::source::LockedFile::new(file, false, locking)?;
+        // Asked for once more: only now does its length stay.
         #[cfg(feature = "mmap")]
-        if mmap && metadata.len() > 0 {
-            return Ok(Arc::new(crate::source::MmapSource::new(file)?));
+        if mmap && file.metadata()?.len() > 0 {
+            return Ok(Arc::new(crate::source::MmapSource::locked(file)?));
         }
         let _ = mmap;
-        Ok(Arc::new(crate::source::FileSource::new(file)?))
+        Ok(Arc::new(crate::source::FileSource::locked(file)?))
     }
     #[cfg(not(any(unix, windows)))]
     {
-        let _ = mmap;
+        let _ = (mmap, locking);
         Ok(Arc::new(crate::source::MemorySource::new(std::fs::read(path)?)))
     }
 }

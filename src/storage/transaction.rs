@@ -232,6 +232,17 @@ impl Transaction {
     }
 
     /// Makes what was put and patched count, with this superblock, whose end is set.
+    /// Whether a commit waits until the disk has everything.
+    pub(crate) fn waits_for_disk(&self) -> bool {
+        self.durability == Durability::Full
+    }
+
+    /// Lets others open the file, which is not written any more.
+    pub(crate) fn unlock(&self) -> Result<()> {
+        self.store.store().unlock()
+    }
+
+    /// Makes the superblock lead to the blocks that were put.
     pub(crate) fn commit(&mut self, superblock: &mut Superblock) -> Result<()> {
         self.drain()?;
         let changes = self.changes()?;

@@ -78,8 +78,10 @@ pub(super) fn build(
     source: &IndexSource<'_>,
 ) -> Result<(Option<u64>, ChunkIndexType)> {
     let index = source.state.index;
-    if let Some(address) = source.state.implicit {
-        return Ok((Some(address), index));
+    if index == ChunkIndexType::Implicit {
+        // Also of an extent without elements.
+        let first = source.state.chunks.values().next().and_then(|chunk| chunk.stored);
+        return Ok((first.map(|(entry, _)| entry.address), index));
     }
     let Some((_, first)) = source.entries().next() else { return Ok((None, index)) };
     let address = match index {
@@ -111,7 +113,7 @@ pub(super) fn build(
             }
             btree_v2::build(tx, blocks, kind, &records, source.sizes)?
         }
-        ChunkIndexType::Implicit => return Err(Error::unsupported("writing implicit chunk indexes")),
+        ChunkIndexType::Implicit => return Ok((None, index)),
     };
     Ok((Some(address), index))
 }

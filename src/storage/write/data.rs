@@ -3,7 +3,7 @@
 use super::{
     Session, SessionHeap, State,
     chunk_data::Parts,
-    node::{ChunkedState, NodeId, RawState, aspect},
+    node::{NodeId, RawState, aspect},
 };
 use crate::{
     error::{Error, Result},
@@ -80,8 +80,16 @@ impl State {
             return Ok(());
         }
         let dims = dataset.dataspace.dims().to_vec();
+        if let RawState::External(files) = &dataset.data {
+            let files = files.clone();
+            return self.write_external(id, &files, selection, bytes);
+        }
         self.touch(id, aspect::DATA)?;
         match &mut self.node_mut(id)?.dataset_mut()?.data {
+            RawState::External(_) => Ok(()),
+            RawState::Virtual { .. } => {
+                Err(Error::unsupported("writing to the sources of a virtual dataset through it"))
+            }
             RawState::Compact(data) => selection.for_each_run(&dims, &mut |run| {
                 let (source, target, len) = range(run, size)?;
                 let from = bytes.get(source..source + len);
@@ -176,7 +184,7 @@ impl State {
         Ok(at)
     }
 
-    fn copy(&mut self, from: u64, to: u64, len: u64) -> Result<()> {
+    pub(super) fn copy(&mut self, from: u64, to: u64, len: u64) -> Result<()> {
         let mut done = 0;
         while done < len {
             let piece = self.tx.read(from + done, (len - done).min(PIECE))?;
@@ -227,13 +235,11 @@ impl State {
 
     fn resize(&mut self, id: NodeId, dims: &[u64]) -> Result<()> {
         let dataset = self.node(id)?.dataset()?;
-        let (Dataspace::Simple { dims: old, .. }, RawState::Chunked(_)) = (&dataset.dataspace, &dataset.data)
+        let (Dataspace::Simple { dims: old, .. }, RawState::Chunked(_) | RawState::External(_)) =
+            (&dataset.dataspace, &dataset.data)
         else {
-            return Err(Error::usage("only a chunked dataset can be resized"));
+            return Err(Error::usage("only a chunked or external dataset can be resized"));
         };
-        if let RawState::Chunked(ChunkedState { implicit: Some(_), .. }) = dataset.data {
-            return Err(Error::unsupported("another extent of a dataset with an implicit chunk index"));
-        }
         let max_dims = dataset.dataspace.max_dims();
         if dims.len() != old.len()
             || dims.iter().zip(&max_dims).any(|(d, max)| max.is_some_and(|max| max < *d))
@@ -249,7 +255,7 @@ impl State {
         }
         let shrinks = old.iter().zip(dims).any(|(old, new)| new < old);
         self.touch(id, aspect::DATA)?;
-        if shrinks {
+        if shrinks && matches!(self.node(id)?.dataset()?.data, RawState::Chunked(_)) {
             self.cut_chunks(id, dims)?;
         }
         if let Dataspace::Simple { dims: old, .. } = &mut self.node_mut(id)?.dataset_mut()?.dataspace {

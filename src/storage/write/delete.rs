@@ -166,7 +166,7 @@ impl State {
                     node.parents.swap_remove(at);
                 }
                 (None, Some(stored)) => stored.links = stored.links.saturating_sub(1),
-                (None, None) => {}
+                (None, None) => node.uses = node.uses.saturating_sub(1),
             }
             if node.links() == 0 && !node.deleted && id != super::ROOT {
                 self.delete(id, &mut gone);
@@ -246,7 +246,7 @@ impl State {
         let dataset = self.node_mut(id)?.dataset_mut()?;
         let (mut fresh, mut buffered) = (Vec::new(), 0);
         match &mut dataset.data {
-            RawState::Compact(_) => {}
+            RawState::Compact(_) | RawState::External(_) | RawState::Virtual { .. } => {}
             RawState::Contiguous { address: Some(at), published } => {
                 let block = (*at, dataset.dataspace.len()?.saturating_mul(dataset.datatype.size as u64));
                 if *published { blocks.push(block) } else { fresh.push(block) }

@@ -34,6 +34,8 @@ pub(crate) enum NewLink {
 #[derive(Clone, Debug)]
 pub(crate) struct NewAttribute {
     pub(crate) datatype: Arc<Datatype>,
+    /// Key of the committed datatype that it is.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) bytes: Vec<u8>,
 }
@@ -269,7 +271,8 @@ impl Session {
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
         }
-        let body = attribute_body(&key, charset, &new, state.sizes())?;
+        let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
+        let body = attribute_body(&key, charset, &new, committed, state.sizes())?;
         if !state.node(id)?.has_dense_attributes() && body.len() > MAX_MESSAGE & !7 {
             return Err(Error::unsupported(format!(
                 "an attribute of {} bytes on an object whose header has version 1",
@@ -282,6 +285,7 @@ impl Session {
         let attributes = &mut state.node_mut(id)?.attributes;
         attributes.next_order = attributes.next_order.max(order.saturating_add(1));
         let old = attributes.map.insert(key, AttributeEntry { order, flags: 0, body });
+        state.count_use(committed)?;
         old.map_or(Ok(()), |old| state.release_datatype(&old))
     }
 }

@@ -6,6 +6,7 @@ use super::{
     ROOT, State,
     btree_v2::{self, Kind},
     chunk_index::{self, IndexSource},
+    external,
     fractal_heap::{self, ATTRIBUTES, LINKS},
     header::{Encoder, MAX_COMPACT, attributes_are_dense},
     node::{Attributes, Blocks, Body, DenseParts, GroupBody, Message, Node, NodeId, Parts, RawState, aspect},
@@ -42,6 +43,7 @@ impl State {
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.tx.check()?;
         self.spill_all()?;
+        self.sync_external()?;
         let mut dirty: Vec<NodeId> =
             (0..self.nodes.len() as u32).map(NodeId).filter(|&id| self.is_dirty(id)).collect();
         if dirty.is_empty() && !self.has_deleted {
@@ -153,7 +155,7 @@ fn published(node: &mut Node, new: Fresh) {
     }
     if let Body::Dataset(dataset) = &mut node.body {
         match &mut dataset.data {
-            RawState::Compact(_) => {}
+            RawState::Compact(_) | RawState::External(_) | RawState::Virtual { .. } => {}
             RawState::Contiguous { published, .. } => *published = true,
             RawState::Chunked(state) => {
                 let stored = state.chunks.values_mut().filter_map(|c| c.stored.as_mut());
@@ -170,7 +172,7 @@ fn planned(node: &Node) -> Parts {
         Body::Group(group) if group.symbol_table.is_none() && group.links.len() > MAX_COMPACT => Some(dense),
         _ => None,
     };
-    Parts { links, attributes: attributes_are_dense(node).then_some(dense), index: None }
+    Parts { links, attributes: attributes_are_dense(node).then_some(dense), ..Parts::default() }
 }
 
 /// Writes what has changed of what an object has outside its header.
@@ -196,6 +198,11 @@ fn parts(
             }
         }
         Body::Dataset(dataset) if changed(aspect::DATA) => {
+            if let (RawState::External(targets), None) = (&dataset.data, &node.stored) {
+                new.blocks.index.clear();
+                let heap = external::heap(tx, &mut new.blocks.index, &targets.files, encoder.sizes)?;
+                new.parts.external = Some(heap);
+            }
             if let RawState::Chunked(state) = &dataset.data {
                 new.blocks.index.clear();
                 let source = IndexSource {

@@ -1,7 +1,7 @@
 //! Object headers of a file that is being written: messages in, the bytes of chunk 0 and its continuation out.
 
 use super::{
-    NewAttribute, Profile,
+    NewAttribute, Profile, external,
     node::{
         Body, DatasetBody, DenseParts, GroupBody, LinkEntry, Message, Node, NodeId, Order, Parts, RawState,
         StoredHeader, Target, aspect,
@@ -24,6 +24,7 @@ use crate::{
             link_info::{IndexAddress, LinkInfoMessage},
             pipeline::PipelineMessage,
             reference_count::ReferenceCountMessage,
+            shared::{SharedPointer, encode_shared},
         },
         object_header::{
             HeaderPrefix, INDEXES_ORDER, MARK_IF_UNKNOWN, SHARED, TRACKS_ORDER, WAS_UNKNOWN,
@@ -55,20 +56,30 @@ pub(super) fn datatype_body(datatype: &Datatype) -> Result<Vec<u8>> {
     encode_datatype(datatype, 3)
 }
 
+/// Flags and body of a datatype message: the type, or where the committed one is that it is.
+fn datatype_message(datatype: &Datatype, committed: Option<u64>, sizes: Sizes) -> Result<(u8, Vec<u8>)> {
+    Ok(match committed {
+        Some(address) => (MessageFlags::SHARED, encode_shared(SharedPointer::Committed(address), 3, sizes)?),
+        None => (0, datatype_body(datatype)?),
+    })
+}
+
 /// The body of an attribute message.
 pub(super) fn attribute_body(
     name: &Name,
     charset: Charset,
     attribute: &NewAttribute,
+    committed: Option<u64>,
     sizes: Sizes,
 ) -> Result<Vec<u8>> {
-    let datatype = datatype_body(&attribute.datatype)?;
+    let (flags, datatype) = datatype_message(&attribute.datatype, committed, sizes)?;
     let dataspace = encode_dataspace(&attribute.dataspace, 2, sizes)?;
+    let shared = flags & MessageFlags::SHARED != 0;
     AttributeMessage {
         version: 3,
         name: name.as_bytes(),
         charset,
-        datatype: Embedded::Inline(&datatype),
+        datatype: if shared { Embedded::Shared(&datatype) } else { Embedded::Inline(&datatype) },
         dataspace: Embedded::Inline(&dataspace),
         data: &attribute.bytes,
     }
@@ -139,12 +150,17 @@ impl Encoder<'_> {
             Body::Dataset(dataset) => {
                 let constant = MessageFlags::CONSTANT;
                 put(MessageType::Dataspace, 0, encode_dataspace(&dataset.dataspace, 2, self.sizes)?);
-                put(MessageType::Datatype, constant, datatype_body(&dataset.datatype)?);
+                let (shared, body) = datatype_message(&dataset.datatype, dataset.committed, self.sizes)?;
+                put(MessageType::Datatype, constant | shared, body);
                 let fill = FillMessage { version: 3, fill: dataset.fill.clone() };
                 put(MessageType::Fill, constant, fill.encode()?);
                 if !dataset.pipeline.filters.is_empty() {
                     let pipeline = PipelineMessage { version: 2, filters: dataset.pipeline.filters.clone() };
                     put(MessageType::Pipeline, constant, pipeline.encode()?);
+                }
+                if let RawState::External(targets) = &dataset.data {
+                    let list = external::message(&targets.files, parts.external.unwrap_or(0))?;
+                    put(MessageType::ExternalFiles, 0, list.encode(self.sizes)?);
                 }
                 put(MessageType::Layout, 0, self.layout(dataset, parts)?.encode(self.sizes)?);
             }
@@ -289,6 +305,10 @@ impl Encoder<'_> {
             RawState::Contiguous { address, .. } => {
                 Layout::Contiguous { address: *address, size: dataset.bytes()? }
             }
+            RawState::External(_) => Layout::Contiguous { address: None, size: dataset.bytes()? },
+            RawState::Virtual { object, .. } => {
+                Layout::Virtual { address: object.map(|o| o.0), index: object.map_or(0, |o| o.1) }
+            }
             RawState::Chunked(state) => {
                 // In the first pass the type must already be as wide as it will be.
                 let filtered = !dataset.pipeline.filters.is_empty();
@@ -311,7 +331,7 @@ impl Encoder<'_> {
             }
         };
         let version = match (&layout, self.profile) {
-            (Layout::Chunked(_), Profile::Modern) => 4,
+            (Layout::Chunked(_), Profile::Modern) | (Layout::Virtual { .. }, _) => 4,
             _ => 3,
         };
         Ok(LayoutMessage::new(dataset.layout_version.unwrap_or(version).max(3), layout))

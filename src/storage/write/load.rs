@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     State,
+    implicit::places,
     node::{
         AttributeEntry, Body, ChunkState, ChunkedState, DatasetBody, GroupBody, LinkEntry, Message, Node,
         NodeId, Order, RawState, StoredHeader, Target,
@@ -16,22 +17,25 @@ use crate::{
         object_header::{FAIL_ON_WRITE, SHARED},
     },
     model::{
-        layout::{ChunkIndexType, Layout},
+        dataspace::element_count,
+        layout::{ChunkIndexType, ChunkedLayout, Layout},
         link::{Link, LinkTarget, Name},
     },
     storage::{
         Store,
         attributes::{self, StoredAttribute},
         dataset::DatasetCore,
+        external::ExternalTargets,
         links::LinkStorage,
         object::{ObjectHeader, ObjectKind},
+        raw_data::RawData,
         space,
     },
 };
 
 impl State {
     /// The file as the last commit has it, with what is to be changed in its place.
-    fn origin(&self) -> Result<Arc<Store>> {
+    pub(super) fn origin(&self) -> Result<Arc<Store>> {
         self.origin.clone().ok_or_else(|| Error::corrupt("no object of this file"))
     }
 
@@ -211,13 +215,14 @@ impl State {
         let header = self.object_header(id, &origin)?;
         let core = DatasetCore::open_in(&origin, &header, &Default::default(), 0)?;
         let raw = &core.raw;
-        if raw.external.is_some() {
-            return Err(Error::unsupported("changing a dataset whose elements are in external files"));
-        }
         let layout_version = header.content(&origin, MessageType::Layout, |body| {
             Ok(LayoutMessage::decode(body, origin.reader.sizes)?.version)
         })?;
         let data = match &raw.layout {
+            Layout::Contiguous { .. } if raw.external.is_some() => {
+                let files = raw.external.as_ref().map(|e| e.files.clone()).unwrap_or_default();
+                RawState::External(Arc::new(ExternalTargets::new(&origin, files)?))
+            }
             Layout::Compact(bytes) => RawState::Compact(bytes.clone()),
             Layout::Contiguous { address, .. } => {
                 RawState::Contiguous { address: *address, published: address.is_some() }
@@ -227,13 +232,15 @@ impl State {
                     return Err(Error::unsupported("changing a dataset whose edge chunks are not filtered"));
                 }
                 let mut chunks = BTreeMap::new();
+                if let (ChunkIndexType::Implicit, Some(address)) = (layout.index, layout.address) {
+                    chunks = self.implicit_chunks(&origin, raw, layout, address)?;
+                }
                 raw.chunk_table(&origin, layout)?.for_each(&mut |place, entry| {
                     chunks.insert(place.into(), ChunkState { stored: Some((entry, true)), elements: None });
                     Ok(())
                 })?;
                 let (chunk, index) = (layout.chunk.clone(), layout.index);
-                let implicit = layout.address.filter(|_| index == ChunkIndexType::Implicit);
-                RawState::Chunked(ChunkedState { chunk, index, chunks, implicit })
+                RawState::Chunked(ChunkedState { chunk, index, chunks })
             }
             Layout::Virtual { .. } => return Err(Error::unsupported("changing a virtual dataset")),
         };
@@ -251,6 +258,28 @@ impl State {
         node.blocks.index = blocks;
         node.body = Body::Dataset(Box::new(body));
         Ok(())
+    }
+}
+
+impl State {
+    /// The chunks of an implicit index, also outside the present extent.
+    fn implicit_chunks(
+        &self,
+        origin: &Store,
+        raw: &RawData,
+        layout: &ChunkedLayout,
+        address: u64,
+    ) -> Result<BTreeMap<Box<[u64]>, ChunkState>> {
+        let size = raw.chunk_bytes(origin, layout)? as u64;
+        let max_dims = raw.dataspace.max_dims();
+        let grid = max_dims.iter().zip(&layout.chunk).map(|(max, &c)| max.map(|max| max.div_ceil(c)));
+        let grid: Option<Vec<u64>> = grid.collect();
+        let grid = grid.ok_or_else(|| Error::corrupt("an implicit index with an unlimited dimension"))?;
+        let total = element_count(&grid)?.checked_mul(size).and_then(|total| total.checked_add(address));
+        if total.is_none_or(|end| end > origin.reader.end()) {
+            return Err(Error::corrupt("chunks beyond the end of the file").at(address));
+        }
+        places(&grid, address, size, true)
     }
 }
 

@@ -9,16 +9,20 @@
 mod btree_v2;
 mod chunk_data;
 mod chunk_index;
+mod committed;
 mod create;
 mod data;
 mod delete;
 mod edit;
 mod extensible_array;
+mod external;
 mod flush;
 mod fractal_heap;
 mod global_heap;
 mod header;
+mod implicit;
 mod load;
+mod mapping;
 mod node;
 mod spec;
 mod symbol_table;
@@ -41,6 +45,7 @@ use self::{
 };
 use super::{
     Store,
+    external::ExternalTargets,
     transaction::{Durability, Transaction},
 };
 use crate::{
@@ -89,6 +94,8 @@ pub(crate) struct State {
     buffered: u64,
     buffer_limit: u64,
     threads: usize,
+    /// External files that were written and are perhaps not on disk yet.
+    unsynced: Vec<Arc<ExternalTargets>>,
     closed: bool,
     /// The file as it was opened, of one that was there before.
     origin: Option<Arc<Store>>,
@@ -165,6 +172,7 @@ impl Session {
             buffered: 0,
             buffer_limit: new.buffer_limit,
             threads: new.threads,
+            unsynced: Vec::new(),
             closed: false,
             origin: None,
             extension: None,
@@ -197,6 +205,7 @@ impl Session {
             buffered: 0,
             buffer_limit: edit.buffer_limit,
             threads: edit.threads,
+            unsynced: Vec::new(),
             closed: false,
             origin: Some(origin),
             extension: None,
@@ -254,6 +263,7 @@ impl Session {
             state.tx.check()?;
             state.flush()?;
             state.closed = true;
+            state.tx.unlock()?;
         }
         Ok(())
     }

@@ -13,10 +13,10 @@ use crate::{
         dataspace::Dataspace,
         datatype::{Charset, Datatype},
         fill::Fill,
-        layout::ChunkIndexType,
+        layout::{ChunkIndexType, VirtualMapping},
         link::Name,
     },
-    storage::{allocator::Block, chunk_index::ChunkEntry, object::ObjectKind},
+    storage::{allocator::Block, chunk_index::ChunkEntry, external::ExternalTargets, object::ObjectKind},
 };
 
 /// Which object of the session.
@@ -55,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) version: u64,
     /// Its header as the last commit has it, of an object that was in the file before the session.
     pub(crate) stored: Option<Box<StoredHeader>>,
+    /// Datasets and attributes whose type this committed datatype is: they count as links.
+    pub(crate) uses: u32,
     pub(crate) attributes: Attributes,
     pub(crate) body: Body,
 }
@@ -101,6 +103,8 @@ pub(crate) struct Parts {
     pub(crate) attributes: Option<DenseParts>,
     /// The index of the chunks, and its type with what the layout message says of it.
     pub(crate) index: Option<(Option<u64>, ChunkIndexType)>,
+    /// The heap of the names of external files.
+    pub(crate) external: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +128,7 @@ impl Node {
             version: 0,
             stored: None,
             attributes: Attributes { order, loaded: true, ..Attributes::default() },
+            uses: 0,
             body,
         }
     }
@@ -147,7 +152,7 @@ impl Node {
 
     /// Number of hard links to it.
     pub(crate) fn links(&self) -> u64 {
-        self.parents.len() as u64 + self.stored.as_ref().map_or(0, |s| s.links.into())
+        self.parents.len() as u64 + u64::from(self.uses) + self.stored.as_ref().map_or(0, |s| s.links.into())
     }
 
     /// Version of its header, and whether messages carry a creation order.
@@ -288,14 +293,19 @@ pub(crate) enum RawState {
         published: bool,
     },
     Chunked(ChunkedState),
+    /// In files of their own, which a flush does not make safe against a crash.
+    External(Arc<ExternalTargets>),
+    /// Elements of other datasets; the object of the global heap that says which.
+    Virtual {
+        mappings: Vec<VirtualMapping>,
+        object: Option<(u64, u32)>,
+    },
 }
 
 #[derive(Debug)]
 pub(crate) struct ChunkedState {
     pub(crate) chunk: Vec<u64>,
     pub(crate) index: ChunkIndexType,
-    /// Where the chunks of an implicit index start.
-    pub(crate) implicit: Option<u64>,
     /// By place in the grid of chunks, in C order.
     pub(crate) chunks: BTreeMap<Box<[u64]>, ChunkState>,
 }

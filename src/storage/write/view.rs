@@ -19,9 +19,11 @@ use crate::{
         attributes::{self, AttributeData},
         chunk_index::{ChunkEntry, ChunkTable},
         dataset::DatasetCore,
+        external::ExternalData,
         links::LinkStorage,
         object::ObjectHeader,
         raw_data::RawData,
+        virtual_dataset,
     },
 };
 
@@ -95,22 +97,40 @@ impl Session {
     }
 
     /// A dataset with all that was written to it, in the file or on its way there.
-    pub(crate) fn dataset(&self, store: &Store, address: u64) -> Result<DatasetCore> {
+    pub(crate) fn dataset(
+        &self,
+        store: &Arc<Store>,
+        address: u64,
+        sources: &virtual_dataset::Session,
+        depth: u32,
+    ) -> Result<DatasetCore> {
         let mut state = self.lock();
         let id = state.find(address)?;
         state.spill(id)?;
         state.show_heap(store)?;
         let version = state.node(id)?.version;
         let dataset = state.node(id)?.dataset()?;
-        let mut table = None;
+        let (mut table, mut external, mut virtual_mappings) = (None, None, Vec::new());
         let layout = match &dataset.data {
             RawState::Compact(bytes) => Layout::Compact(bytes.clone()),
             RawState::Contiguous { address, .. } => {
                 Layout::Contiguous { address: *address, size: dataset.bytes()? }
             }
+            RawState::External(targets) => {
+                external = Some(ExternalData::of(targets.files.clone()));
+                Layout::Contiguous { address: None, size: dataset.bytes()? }
+            }
+            RawState::Virtual { mappings, object } => {
+                virtual_mappings.clone_from(mappings);
+                Layout::Virtual { address: object.map(|o| o.0), index: object.map_or(0, |o| o.1) }
+            }
             RawState::Chunked(chunked) => {
                 let dims = dataset.dataspace.dims();
-                let entries = chunked.chunks.iter().filter_map(|(p, c)| Some((&**p, c.stored?.0)));
+                let inside = |p: &[u64]| {
+                    p.iter().zip(&chunked.chunk).zip(dims).all(|((p, c), d)| p.saturating_mul(*c) < *d)
+                };
+                let entries = chunked.chunks.iter().filter(|(p, _)| inside(p));
+                let entries = entries.filter_map(|(p, c)| Some((&**p, c.stored?.0)));
                 let entries: Vec<(&[u64], ChunkEntry)> = entries.collect();
                 table = Some(Arc::new(ChunkTable::of(dims, &chunked.chunk, &entries)?));
                 Layout::Chunked(ChunkedLayout {
@@ -123,15 +143,21 @@ impl Session {
             }
         };
         let (dataspace, fill): (Dataspace, Fill) = (dataset.dataspace.clone(), dataset.fill.clone());
-        let (datatype, pipeline) = (dataset.datatype.clone(), dataset.pipeline.clone());
         let committed = dataset.committed;
-        let raw =
+        let (datatype, pipeline) = (dataset.datatype.clone(), dataset.pipeline.clone());
+        let mut raw =
             RawData::new(datatype.clone(), dataspace, layout, pipeline, fill, store.settings.cache_bytes);
         if let Some(table) = table {
             let _ = raw.chunks.set(table);
         }
         state.tx.drain()?;
+        // The sources of a virtual dataset may be in this session.
+        drop(state);
         let stored_dims = raw.dims().to_vec();
+        (raw.external, raw.mappings) = (external, virtual_mappings);
+        if !raw.mappings.is_empty() {
+            virtual_dataset::extend(store, &raw.mappings, &mut raw.dataspace, sources, depth)?;
+        }
         Ok(DatasetCore { datatype, committed, raw, stored_dims, version })
     }
 
