@@ -37,6 +37,7 @@ mod dataset;
 mod dataset_builder;
 mod dataset_write;
 mod dimension_scale;
+mod edit;
 mod element;
 mod elements;
 mod error;

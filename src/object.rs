@@ -164,9 +164,7 @@ impl Object {
     /// `Corrupt` if the count cannot be read.
     pub fn link_count(&self) -> Result<u32> {
         let count = || match self.store.session_of(self.header.address) {
-            Some(session) => {
-                session.header(self.header.address, &self.store.reader)?.reference_count(&self.store.reader)
-            }
+            Some(session) => session.link_count(self.header.address),
             None => self.header.reference_count(&self.store.reader),
         };
         self.named(count())

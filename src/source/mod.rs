@@ -23,7 +23,8 @@ pub use lock::Locking;
 pub use memory::MemorySource;
 #[cfg(feature = "mmap")]
 pub use mmap::MmapSource;
-pub use overlay::OverlaySource;
+pub(crate) use overlay::PatchedStore;
+pub use overlay::{OverlaySource, Piece};
 #[cfg(any(unix, windows))]
 pub use store::FileStore;
 pub use store::{ByteStore, MemoryStore};

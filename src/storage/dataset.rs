@@ -77,7 +77,7 @@ impl DatasetCore {
         session: &Session,
         depth: u32,
     ) -> Result<Self> {
-        if let Some(edits) = store.session_of(header.address) {
+        if let Some(edits) = store.session_data(header.address) {
             return edits.dataset(store, header.address, session, depth);
         }
         let reader = &store.reader;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Session, SessionHeap, State,
-    header::{MAX_MESSAGE, Parts},
-    node::{Body, ChunkedState, DatasetBody, Node, NodeId, RawState, Target},
+    header::MAX_MESSAGE,
+    node::{Body, ChunkedState, DatasetBody, Node, NodeId, Parts, RawState, Target},
     spec::{DatasetSpec, check_datatype, filter_spec, guess_chunk, index_type},
 };
 use crate::{
@@ -33,7 +33,7 @@ impl Session {
         data: Option<Data<'_>>,
     ) -> Result<u64> {
         let mut state = self.edit()?;
-        let from = state.find(from)?;
+        let from = state.open(from)?;
         let mut body = state.dataset_body(spec)?;
         if let Some(path) = path {
             state.check_place(from, path)?;
@@ -45,7 +45,7 @@ impl Session {
             Some(path) => state.link(from, path, Target::Node(id)),
             None => Ok(()),
         });
-        let made = made.and_then(|()| state.count_use(committed, 1));
+        let made = made.and_then(|()| state.count_use(committed));
         if let Err(e) = made {
             state.drop_data(id);
             // Its number stays taken if others were made since, which hold the lock no one else has: none.
@@ -163,6 +163,7 @@ impl State {
             value,
         };
         let body = DatasetBody {
+            layout_version: None,
             datatype: Arc::new(spec.datatype.clone()),
             committed: None,
             dataspace: spec.dataspace.clone(),

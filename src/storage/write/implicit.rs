@@ -1,5 +1,7 @@
 //! Chunks of an implicit index: one block for the whole grid of the largest extent, so that the place of a chunk says
-//! where it is. The block is allocated when the dataset is made, and it moves as a whole or not at all.
+//! where it is. The block is allocated when the dataset is made, and it stays where it is.
+
+use std::collections::BTreeMap;
 
 use super::{
     State,
@@ -10,6 +12,23 @@ use crate::{
     model::{dataspace::element_count, layout::ChunkIndexType},
     storage::chunk_index::{ChunkEntry, coordinates},
 };
+
+/// The chunks of a grid, whose first is at this address.
+pub(super) fn places(
+    grid: &[u64],
+    address: u64,
+    size: u64,
+    published: bool,
+) -> Result<BTreeMap<Box<[u64]>, ChunkState>> {
+    let mut place = vec![0; grid.len()];
+    let mut chunks = BTreeMap::new();
+    for i in 0..element_count(grid)? {
+        coordinates(i, grid, &mut place);
+        let entry = ChunkEntry { address: address + i * size, size, mask: 0 };
+        chunks.insert(place.clone().into(), ChunkState { stored: Some((entry, published)), elements: None });
+    }
+    Ok(chunks)
+}
 
 impl State {
     pub(super) fn is_implicit(&self, id: NodeId) -> Result<bool> {
@@ -35,39 +54,18 @@ impl State {
         if filled.iter().any(|&b| b != 0) {
             (0..count).try_for_each(|i| self.put_data(at + i * size, filled))?;
         }
-        let mut place = vec![0; grid.len()];
-        let mut chunks = std::collections::BTreeMap::new();
-        for i in 0..count {
-            coordinates(i, &grid, &mut place);
-            let entry = ChunkEntry { address: at + i * size, size, mask: 0 };
-            chunks.insert(place.clone().into(), ChunkState { stored: Some((entry, false)), elements: None });
-        }
+        let chunks = places(&grid, at, size, false)?;
         self.chunked(id)?.chunks = chunks;
         Ok(())
     }
 
-    /// Stores a chunk at its place. A block that the last commit reaches is copied first.
+    /// Stores a chunk at its place.
     pub(super) fn store_implicit(&mut self, id: NodeId, place: &[u64], bytes: &[u8]) -> Result<()> {
-        let chunks = &self.chunked(id)?.chunks;
-        let stored = |chunk: Option<&ChunkState>| chunk.and_then(|c| c.stored);
-        let (Some((entry, published)), Some((first, _))) =
-            (stored(chunks.get(place)), stored(chunks.values().next()))
-        else {
-            return Err(Error::shape("a chunk outside the grid"));
-        };
-        let mut address = entry.address;
-        if published {
-            let total = chunks.len() as u64 * first.size;
-            let at = self.tx.allocator.allocate(total)?;
-            self.copy(first.address, at, total)?;
-            self.tx.allocator.leave((first.address, total));
-            for (entry, published) in self.chunked(id)?.chunks.values_mut().filter_map(|c| c.stored.as_mut())
-            {
-                entry.address = entry.address - first.address + at;
-                *published = false;
-            }
-            address = address - first.address + at;
+        let stored = self.chunked(id)?.chunks.get(place).and_then(|c| c.stored);
+        let (entry, published) = stored.ok_or_else(|| Error::shape("a chunk outside the grid"))?;
+        match published {
+            true => self.tx.patch(entry.address, bytes),
+            false => self.put_data(entry.address, bytes),
         }
-        self.put_data(address, bytes)
     }
 }
