@@ -8,7 +8,7 @@
 //! 3. publish: the one write that leads to them. It is the superblock, if nothing else changes in its place; it is one
 //!    sector, if all that changes lies in it (the superblock with a higher end goes before, which alone means nothing);
 //!    or it is a flag in the superblock, which makes the journal behind the end count. Then what the journal says is
-//!    done, sync, and the superblock without the flag ends it;
+//!    done, sync, and the flag goes;
 //! 4. sync: only now is the commit reported, and the space of the last one on its way to be free.
 //!
 //! `docs/CRASH.md` argues why a kill at any instant leaves the last commit or the new one.
@@ -307,27 +307,32 @@ impl Transaction {
         let Some(published) = self.published.clone() else {
             return Err(Error::usage("changes in a file that was never published"));
         };
-        changes.push((self.base, Piece::Bytes(superblock)));
+        changes.push((self.base, Piece::Bytes(superblock.clone())));
         let bytes = journal::encode(end, &changes);
+        changes.pop();
         // The footer is the last of the file.
         self.settle_len(end + bytes.len() as u64)?;
         let written = self.store.store().write_at(end, &bytes);
         self.guard_new(written)?;
         self.sync()?;
-        let flagged = Superblock { flags: published.flags | FLAG_JOURNAL, ..published }.encode()?;
-        self.write_in_place(self.base, &flagged)?;
+        self.write_in_place(self.base, &flagged(&published)?)?;
         self.sync()?;
-        let superblock = changes.pop();
-        let done = replay(self.store.store(), &changes);
+        let done = replay(self.store.store(), &changes, self.base, &superblock);
         self.guard(done)?;
         self.sync()?;
-        let done = replay(self.store.store(), superblock.as_slice());
-        self.guard(done)
+        self.write_in_place(self.base, &superblock)
     }
 }
 
-/// Makes changes.
-fn replay(store: &dyn ByteStore, changes: &[Change]) -> Result<()> {
+/// A superblock that leads to a journal.
+fn flagged(superblock: &Superblock) -> Result<Vec<u8>> {
+    Superblock { flags: superblock.flags | FLAG_JOURNAL, ..superblock.clone() }.encode()
+}
+
+/// Makes the changes of a journal, and gives the file its new superblock, which still has the flag: only when all that
+/// is on disk may the flag go, in a write that changes nothing else. So no part of a superblock that was written in
+/// parts can count: either the flag or a wrong checksum leads to the journal.
+fn replay(store: &dyn ByteStore, changes: &[Change], base: u64, superblock: &[u8]) -> Result<()> {
     for (at, piece) in changes {
         match piece {
             Piece::Bytes(bytes) => store.write_at(*at, bytes)?,
@@ -342,7 +347,7 @@ fn replay(store: &dyn ByteStore, changes: &[Change]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    store.write_at(base, &flagged(&Superblock::decode(superblock)?)?)
 }
 
 /// The changes of a commit that was published in a journal and did not come to its end: the superblock is flagged, or
@@ -379,14 +384,12 @@ pub(crate) fn unfinished(source: &dyn ByteSource, base: u64) -> Result<Option<Ve
 /// done again.
 pub(crate) fn recover(store: &dyn ByteStore, base: u64) -> Result<bool> {
     let Some(mut changes) = unfinished(store, base)? else { return Ok(false) };
-    let superblock = changes.pop();
-    replay(store, &changes)?;
+    let Some((_, Piece::Bytes(superblock))) = changes.pop() else { return Ok(false) };
+    replay(store, &changes, base, &superblock)?;
     store.sync()?;
-    replay(store, superblock.as_slice())?;
+    store.write_at(base, &superblock)?;
     store.sync()?;
-    if let Some((at, Piece::Bytes(bytes))) = superblock {
-        let superblock = Superblock::decode(&bytes)?;
-        store.set_len(at.saturating_add(superblock.eof.saturating_sub(superblock.base)))?;
-    }
+    let superblock = Superblock::decode(&superblock)?;
+    store.set_len(base.saturating_add(superblock.eof.saturating_sub(superblock.base)))?;
     Ok(true)
 }
