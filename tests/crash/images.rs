@@ -83,8 +83,8 @@ pub fn images(record: &Record, steps: &[Step], wanted: usize, sink: &mut dyn FnM
     let mut disk = Disk { bytes: record.initial.clone(), ghost: record.initial.clone() };
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let epochs: Vec<&[Step]> = steps.split_inclusive(|s| s.operation == Operation::Sync).collect();
-    // Stretches with one operation need few images.
-    let weight = |epoch: &[Step]| epoch.iter().map(cost).sum::<usize>().min(60);
+    // There is more to try where more is written.
+    let weight = |epoch: &[Step]| epoch.iter().map(cost).sum::<usize>().min(200);
     let all: usize = epochs.iter().map(|e| weight(e)).sum::<usize>().max(1);
     let mut returned = 0;
     for epoch in epochs {
@@ -99,7 +99,8 @@ pub fn images(record: &Record, steps: &[Step], wanted: usize, sink: &mut dyn FnM
 
 fn cost(step: &Step) -> usize {
     match &step.operation {
-        Operation::Write(_, bytes) => 4 + bytes.len() / 512,
+        Operation::Write(..) if step.atomic => 1,
+        Operation::Write(_, bytes) => 4 + bytes.len() / 64,
         Operation::SetLen(_) => 4,
         _ => 0,
     }
@@ -162,10 +163,12 @@ fn stretch(
         }
     }
     // Every write cut in two, with all others done or none.
-    let cuts: Vec<(usize, u64, u64)> = (0..n).flat_map(|i| cuts(steps[i]).map(move |(u, c)| (i, u, c))).collect();
+    let cuts: Vec<(usize, u64, u64)> =
+        (0..n).flat_map(|i| cuts(steps[i]).map(move |(u, c)| (i, u, c))).collect();
     let picked = cuts.len().min(left / 2);
     for round in 0..picked {
-        let (which, unit, cut) = cuts[if picked == cuts.len() { round } else { random.below(cuts.len() as u64) as usize }];
+        let (which, unit, cut) =
+            cuts[if picked == cuts.len() { round } else { random.below(cuts.len() as u64) as usize }];
         let (others, head) = (random.below(2) == 0, random.below(2) == 0);
         let mut disk = before.clone();
         for (i, step) in steps.iter().enumerate() {

@@ -160,7 +160,8 @@ fn recovery(record: &Record, image: &[u8], returned: usize, verdict: &mut Verdic
         return verdict.fail(format!("{}: recovery: {e:?}", record.title));
     }
     let log = store.log.lock().unwrap().clone();
-    let steps: Vec<Step> = log.into_iter().map(|operation| Step { operation, atomic: false, barrier: None }).collect();
+    let steps: Vec<Step> =
+        log.into_iter().map(|operation| Step { operation, atomic: false, barrier: None }).collect();
     let whole = store.inner.to_vec();
     if is_flagged(&whole) || store.inner.len() > image.len() as u64 {
         verdict.fail(format!("{}: a recovery that leaves the journal", record.title));
@@ -209,10 +210,10 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
     done.into_inner().unwrap().into_values().collect()
 }
 
-/// How many images are made of all sessions together.
+/// About how many images are made of all sessions together.
 pub fn image_count() -> usize {
     let asked = std::env::var("H5_CRASH_IMAGES").ok().and_then(|n| n.parse().ok());
-    asked.unwrap_or(if cfg!(debug_assertions) { 8_000 } else { 120_000 })
+    asked.unwrap_or(if cfg!(debug_assertions) { 8_000 } else { 240_000 })
 }
 
 /// A step that is not there any more.

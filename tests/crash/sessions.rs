@@ -367,8 +367,18 @@ pub fn sessions() -> Vec<Session> {
         }
     }
     let others = [
-        "v0_user", "v0_small", "v1", "v2_order", "v2_small", "v2_shared", "v3_user", "v3_order", "v3_persist",
-        "v3_aggr", "v3_page", "v3_image",
+        "v0_user",
+        "v0_small",
+        "v1",
+        "v2_order",
+        "v2_small",
+        "v2_shared",
+        "v3_user",
+        "v3_order",
+        "v3_persist",
+        "v3_aggr",
+        "v3_page",
+        "v3_image",
     ];
     for fixture in others {
         push("mixed", Start::Fixture(fixture), mixed, 1.0);
