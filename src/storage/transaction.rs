@@ -212,6 +212,15 @@ impl Transaction {
         self.guard(synced)
     }
 
+    /// The first barrier of a commit: a disk may only find out now that it is full.
+    fn sync_new(&mut self) -> Result<()> {
+        if self.durability == Durability::None {
+            return Ok(());
+        }
+        let synced = self.store.store().sync();
+        self.guard_new(synced)
+    }
+
     /// The patches, without bytes at their ends that are there already.
     fn changes(&self) -> Result<Vec<Change>> {
         let mut changes: Vec<Change> =
@@ -246,7 +255,7 @@ impl Transaction {
         match self.in_one_sector(&changes)? {
             Some((at, sector)) if only_end_differs => {
                 self.settle_len(end)?;
-                self.sync()?;
+                self.sync_new()?;
                 if !unchanged {
                     self.write_in_place(self.base, &bytes)?;
                     self.sync()?;
@@ -255,7 +264,7 @@ impl Transaction {
             }
             _ if changes.is_empty() => {
                 self.settle_len(end)?;
-                self.sync()?;
+                self.sync_new()?;
                 self.write_in_place(self.base, &bytes)?;
             }
             _ => self.commit_journal(changes, end, bytes)?,
@@ -314,7 +323,7 @@ impl Transaction {
         self.settle_len(end + bytes.len() as u64)?;
         let written = self.store.store().write_at(end, &bytes);
         self.guard_new(written)?;
-        self.sync()?;
+        self.sync_new()?;
         self.write_in_place(self.base, &flagged(&published)?)?;
         self.sync()?;
         let done = replay(self.store.store(), &changes, self.base, &superblock);
