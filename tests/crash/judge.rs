@@ -98,7 +98,7 @@ impl Record {
     }
 
     /// Opens an image to change it: after the change all is as it would be after a whole commit.
-    fn edit(&self, image: &[u8], state: usize) -> Result<(), String> {
+    pub fn edit(&self, image: &[u8], state: usize) -> Result<(), String> {
         if self.states[state].is_none() {
             return Ok(());
         }

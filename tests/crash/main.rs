@@ -7,8 +7,10 @@
 
 #[path = "../common/content.rs"]
 mod content;
+mod faults;
 mod images;
 mod judge;
+mod kill;
 mod record;
 mod sessions;
 

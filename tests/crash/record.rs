@@ -95,8 +95,13 @@ impl Session {
         }
     }
 
-    /// Runs it in a store that holds the initial bytes.
-    pub fn run(&self, store: &Arc<dyn ByteStore>, returned: &mut dyn FnMut()) -> h5::Result<()> {
+    /// Runs it in a store that holds the initial bytes; `handle` gets the file that is open.
+    pub fn run(
+        &self,
+        store: &Arc<dyn ByteStore>,
+        handle: &mut Option<File>,
+        returned: &mut dyn FnMut(),
+    ) -> h5::Result<()> {
         let file = match self.start {
             Start::Create(profile, user_block) => {
                 let options = File::create_options().profile(profile).user_block(user_block).threads(1);
@@ -104,7 +109,8 @@ impl Session {
             }
             Start::Fixture(_) => File::options().threads(1).open_rw_in(store.clone())?,
         };
-        (self.edits)(&mut Steps { file, store, returned })
+        *handle = Some(file.clone());
+        (self.edits)(&mut Steps { file, store, handle, returned })
     }
 }
 
@@ -112,6 +118,7 @@ impl Session {
 pub struct Steps<'a> {
     pub file: File,
     store: &'a Arc<dyn ByteStore>,
+    handle: &'a mut Option<File>,
     returned: &'a mut dyn FnMut(),
 }
 
@@ -127,6 +134,7 @@ impl Steps<'_> {
         self.file.clone().close()?;
         (self.returned)();
         self.file = File::options().threads(1).open_rw_in(self.store.clone())?;
+        *self.handle = Some(self.file.clone());
         Ok(())
     }
 }
@@ -195,7 +203,7 @@ impl Record {
         let before = (!initial.is_empty()).then(|| content(initial.clone()).unwrap());
         let (mut states, mut files) = (vec![before], vec![initial.clone()]);
         let kept: Arc<dyn ByteStore> = store.clone();
-        let run = session.run(&kept, &mut || {
+        let run = session.run(&kept, &mut None, &mut || {
             store.note(Operation::Returned);
             let bytes = store.inner.to_vec();
             let found = content(bytes.clone());
