@@ -8,7 +8,7 @@
 //! 3. publish: the one write that leads to them. It is the superblock, if nothing else changes in its place; it is one
 //!    sector, if all that changes lies in it (the superblock with a higher end goes before, which alone means nothing);
 //!    or it is a flag in the superblock, which makes the journal behind the end count. Then what the journal says is
-//!    done, sync, and the superblock without the flag ends it;
+//!    done, sync, and the flag goes;
 //! 4. sync: only now is the commit reported, and the space of the last one on its way to be free.
 //!
 //! `docs/CRASH.md` argues why a kill at any instant leaves the last commit or the new one.
@@ -212,6 +212,15 @@ impl Transaction {
         self.guard(synced)
     }
 
+    /// The first barrier of a commit: a disk may only find out now that it is full.
+    fn sync_new(&mut self) -> Result<()> {
+        if self.durability == Durability::None {
+            return Ok(());
+        }
+        let synced = self.store.store().sync();
+        self.guard_new(synced)
+    }
+
     /// The patches, without bytes at their ends that are there already.
     fn changes(&self) -> Result<Vec<Change>> {
         let mut changes: Vec<Change> =
@@ -257,7 +266,7 @@ impl Transaction {
         match self.in_one_sector(&changes)? {
             Some((at, sector)) if only_end_differs => {
                 self.settle_len(end)?;
-                self.sync()?;
+                self.sync_new()?;
                 if !unchanged {
                     self.write_in_place(self.base, &bytes)?;
                     self.sync()?;
@@ -266,7 +275,7 @@ impl Transaction {
             }
             _ if changes.is_empty() => {
                 self.settle_len(end)?;
-                self.sync()?;
+                self.sync_new()?;
                 self.write_in_place(self.base, &bytes)?;
             }
             _ => self.commit_journal(changes, end, bytes)?,
@@ -318,27 +327,32 @@ impl Transaction {
         let Some(published) = self.published.clone() else {
             return Err(Error::usage("changes in a file that was never published"));
         };
-        changes.push((self.base, Piece::Bytes(superblock)));
+        changes.push((self.base, Piece::Bytes(superblock.clone())));
         let bytes = journal::encode(end, &changes);
+        changes.pop();
         // The footer is the last of the file.
         self.settle_len(end + bytes.len() as u64)?;
         let written = self.store.store().write_at(end, &bytes);
         self.guard_new(written)?;
+        self.sync_new()?;
+        self.write_in_place(self.base, &flagged(&published)?)?;
         self.sync()?;
-        let flagged = Superblock { flags: published.flags | FLAG_JOURNAL, ..published }.encode()?;
-        self.write_in_place(self.base, &flagged)?;
-        self.sync()?;
-        let superblock = changes.pop();
-        let done = replay(self.store.store(), &changes);
+        let done = replay(self.store.store(), &changes, self.base, &superblock);
         self.guard(done)?;
         self.sync()?;
-        let done = replay(self.store.store(), superblock.as_slice());
-        self.guard(done)
+        self.write_in_place(self.base, &superblock)
     }
 }
 
-/// Makes changes.
-fn replay(store: &dyn ByteStore, changes: &[Change]) -> Result<()> {
+/// A superblock that leads to a journal.
+fn flagged(superblock: &Superblock) -> Result<Vec<u8>> {
+    Superblock { flags: superblock.flags | FLAG_JOURNAL, ..superblock.clone() }.encode()
+}
+
+/// Makes the changes of a journal, and gives the file its new superblock, which still has the flag: only when all that
+/// is on disk may the flag go, in a write that changes nothing else. So no part of a superblock that was written in
+/// parts can count: either the flag or a wrong checksum leads to the journal.
+fn replay(store: &dyn ByteStore, changes: &[Change], base: u64, superblock: &[u8]) -> Result<()> {
     for (at, piece) in changes {
         match piece {
             Piece::Bytes(bytes) => store.write_at(*at, bytes)?,
@@ -353,7 +367,7 @@ fn replay(store: &dyn ByteStore, changes: &[Change]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    store.write_at(base, &flagged(&Superblock::decode(superblock)?)?)
 }
 
 /// The changes of a commit that was published in a journal and did not come to its end: the superblock is flagged, or
@@ -390,14 +404,12 @@ pub(crate) fn unfinished(source: &dyn ByteSource, base: u64) -> Result<Option<Ve
 /// done again.
 pub(crate) fn recover(store: &dyn ByteStore, base: u64) -> Result<bool> {
     let Some(mut changes) = unfinished(store, base)? else { return Ok(false) };
-    let superblock = changes.pop();
-    replay(store, &changes)?;
+    let Some((_, Piece::Bytes(superblock))) = changes.pop() else { return Ok(false) };
+    replay(store, &changes, base, &superblock)?;
     store.sync()?;
-    replay(store, superblock.as_slice())?;
+    store.write_at(base, &superblock)?;
     store.sync()?;
-    if let Some((at, Piece::Bytes(bytes))) = superblock {
-        let superblock = Superblock::decode(&bytes)?;
-        store.set_len(at.saturating_add(superblock.eof.saturating_sub(superblock.base)))?;
-    }
+    let superblock = Superblock::decode(&superblock)?;
+    store.set_len(base.saturating_add(superblock.eof.saturating_sub(superblock.base)))?;
     Ok(true)
 }

@@ -179,7 +179,9 @@ impl Session {
             has_deleted: false,
             page_size: 1,
         };
-        state.nodes.push(Node::new(Body::Group(root), Order::default()));
+        // The superblock leads to the root group, which counts as a link.
+        let root = Node { parents: vec![ROOT], ..Node::new(Body::Group(root), Order::default()) };
+        state.nodes.push(root);
         Ok((Session { state: Mutex::new(state) }, superblock))
     }
 
