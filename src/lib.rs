@@ -32,6 +32,9 @@ mod attribute_builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod copy;
+mod copy_data;
+mod copy_objects;
 mod create;
 mod dataset;
 mod dataset_builder;
@@ -53,6 +56,7 @@ mod storage;
 
 pub use attribute::Attribute;
 pub use attribute_builder::{AttributeBuilder, AttributeValue};
+pub use copy::{CopyOptions, DatasetChange, LayoutChange};
 pub use create::CreateOptions;
 pub use dataset::{ChunkInfo, Dataset};
 pub use dataset_builder::{DatasetBuilder, GroupBuilder, IntoShape};
@@ -81,7 +85,7 @@ pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
 pub use storage::{
     space::{FileSpace, MetadataBytes},
     transaction::Durability,
-    write::Profile,
+    write::{FilterRequest, Profile},
 };
 
 /// For this crate's benches and fuzz targets; not part of the API.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Store, heap::fractal::FractalHeap, object::ObjectHeader};
+use super::{Store, heap::fractal::FractalHeap};
 use crate::{
     error::{Context, Error, Result},
     format::message::{
@@ -27,7 +27,7 @@ impl Store {
         }
         match decode_shared(pointer, self.reader.sizes)?.0 {
             SharedPointer::Committed(address) => {
-                let header = ObjectHeader::read(&self.reader, address)?;
+                let header = self.header(address)?;
                 let message = header.find(kind).ok_or_else(|| {
                     Error::corrupt(format!("no {} message", kind.name()))
                         .in_structure("shared message")

@@ -199,7 +199,7 @@ fn run_all<T: Send>(
     (0..jobs).map(|job| f(job, &mut scratch)).collect()
 }
 
-fn chunked(state: &mut State, id: NodeId) -> Result<&mut ChunkedState> {
+pub(super) fn chunked(state: &mut State, id: NodeId) -> Result<&mut ChunkedState> {
     match &mut state.node_mut(id)?.dataset_mut()?.data {
         RawState::Chunked(chunked) => Ok(chunked),
         _ => Err(Error::usage("not chunked")),
@@ -284,7 +284,7 @@ impl State {
     }
 
     /// Stores the encoded bytes of a chunk.
-    fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
+    pub(super) fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
         let size = bytes.len() as u64;
         let old = chunked(self, id)?.chunks.get(place).and_then(|c| c.stored);
         let address = match old {

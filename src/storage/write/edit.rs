@@ -173,7 +173,7 @@ impl Session {
             NewLink::External { file, path } => Target::External { file, path },
         };
         let texts: &[&Name] = match &target {
-            Target::Node(_) => &[],
+            Target::Node(_) | Target::User { .. } => &[],
             Target::Soft(path) => &[path],
             Target::External { file, path } => &[file, path],
         };
@@ -218,7 +218,8 @@ impl Session {
         let attributes = &state.node(id)?.attributes;
         let order = attributes.map.get(&key).map_or(attributes.next_order, |old| old.order);
         let NewAttribute { datatype, dataspace, bytes } = new;
-        let mut entry = AttributeEntry { charset, order, datatype, dataspace, bytes, message_len: 0 };
+        let mut entry =
+            AttributeEntry { charset, order, datatype, committed: None, dataspace, bytes, message_len: 0 };
         entry.message_len = attribute_body(&key, &entry, state.sizes())?.len();
         state.touch(id)?;
         let attributes = &mut state.node_mut(id)?.attributes;

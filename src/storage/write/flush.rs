@@ -7,7 +7,7 @@ use super::{
     btree_v2::{self, Kind},
     chunk_index::{self, IndexSource},
     fractal_heap::{self, ATTRIBUTES, LINKS},
-    header::{DenseParts, Encoder, MAX_COMPACT, Parts, attribute_body, attributes_are_dense},
+    header::{DenseParts, Encoder, Parts, attribute_body, attributes_are_dense, links_are_dense},
     node::{Attributes, Body, GroupBody, Node, NodeId, RawState},
 };
 use crate::{
@@ -130,7 +130,7 @@ impl State {
 fn planned(node: &Node) -> Parts {
     let dense = DenseParts { heap: 0, names: 0, order: Some(0) };
     let links = match &node.body {
-        Body::Group(group) if group.links.len() > MAX_COMPACT => Some(dense),
+        Body::Group(group) if links_are_dense(group) => Some(dense),
         _ => None,
     };
     Parts { links, attributes: attributes_are_dense(&node.attributes).then_some(dense), index: None }

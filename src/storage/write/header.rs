@@ -15,6 +15,7 @@ use crate::{
             MessageFlags, MessageType,
             attribute::{AttributeMessage, Embedded},
             attribute_info::AttributeInfoMessage,
+            comment::encode_comment,
             dataspace::encode_dataspace,
             datatype::encode_datatype,
             fill::FillMessage,
@@ -24,6 +25,7 @@ use crate::{
             link_info::{IndexAddress, LinkInfoMessage},
             pipeline::PipelineMessage,
             reference_count::ReferenceCountMessage,
+            shared::{SharedPointer, encode_shared},
         },
         object_header::{
             HeaderPrefix, INDEXES_ORDER, TRACKS_ORDER, encode_continuation, encode_message, header_len,
@@ -80,13 +82,19 @@ pub(super) fn datatype_body(datatype: &Datatype) -> Result<Vec<u8>> {
 
 /// The body of an attribute message.
 pub(super) fn attribute_body(name: &Name, attribute: &AttributeEntry, sizes: Sizes) -> Result<Vec<u8>> {
-    let datatype = datatype_body(&attribute.datatype)?;
+    let datatype = match attribute.committed {
+        Some(address) => encode_shared(SharedPointer::Committed(address), 3, sizes)?,
+        None => datatype_body(&attribute.datatype)?,
+    };
     let dataspace = encode_dataspace(&attribute.dataspace, 2, sizes)?;
     AttributeMessage {
         version: 3,
         name: name.as_bytes(),
         charset: attribute.charset,
-        datatype: Embedded::Inline(&datatype),
+        datatype: match attribute.committed {
+            Some(_) => Embedded::Shared(&datatype),
+            None => Embedded::Inline(&datatype),
+        },
         dataspace: Embedded::Inline(&dataspace),
         data: &attribute.bytes,
     }
@@ -98,6 +106,21 @@ pub(super) fn attributes_are_dense(attributes: &Attributes) -> bool {
     attributes.map.len() > MAX_COMPACT || attributes.map.values().any(|a| a.message_len > MAX_MESSAGE)
 }
 
+/// Links that are kept in a heap.
+pub(super) fn links_are_dense(group: &GroupBody) -> bool {
+    // Far below what a message can hold: the rest of the message is less than the difference.
+    let is_long = |(name, link): (&Name, &LinkEntry)| {
+        let target = match &link.target {
+            Target::Node(_) => 0,
+            Target::Soft(path) => path.as_bytes().len(),
+            Target::External { file, path } => file.as_bytes().len() + path.as_bytes().len(),
+            Target::User { data, .. } => data.len(),
+        };
+        name.as_bytes().len().saturating_add(target) > MAX_MESSAGE - 64
+    };
+    group.links.len() > MAX_COMPACT || group.links.iter().any(is_long)
+}
+
 impl Encoder<'_> {
     pub(super) fn link_body(&self, name: &Name, link: &LinkEntry, order: Order) -> Result<Vec<u8>> {
         let target = match &link.target {
@@ -106,6 +129,7 @@ impl Encoder<'_> {
             Target::External { file, path } => {
                 LinkTarget::External { file: file.clone(), path: path.clone() }
             }
+            Target::User { class, data } => LinkTarget::User { class: *class, data: data.clone() },
         };
         let creation_order = order.tracked.then_some(link.order);
         let link = Link { name: name.clone(), charset: link.charset, creation_order, target };
@@ -132,7 +156,13 @@ impl Encoder<'_> {
             Body::Dataset(dataset) => {
                 let constant = MessageFlags::CONSTANT;
                 put(MessageType::Dataspace, 0, encode_dataspace(&dataset.dataspace, 2, self.sizes)?);
-                put(MessageType::Datatype, constant, datatype_body(&dataset.datatype)?);
+                match dataset.committed {
+                    Some(address) => {
+                        let pointer = encode_shared(SharedPointer::Committed(address), 3, self.sizes)?;
+                        put(MessageType::Datatype, constant | MessageFlags::SHARED, pointer);
+                    }
+                    None => put(MessageType::Datatype, constant, datatype_body(&dataset.datatype)?),
+                }
                 let fill = FillMessage { version: 3, fill: dataset.fill.clone() };
                 put(MessageType::Fill, constant, fill.encode()?);
                 if !dataset.pipeline.filters.is_empty() {
@@ -144,6 +174,9 @@ impl Encoder<'_> {
             Body::Datatype(datatype) => {
                 put(MessageType::Datatype, MessageFlags::CONSTANT, datatype_body(datatype)?);
             }
+        }
+        if let Some(comment) = &node.comment {
+            put(MessageType::Comment, 0, encode_comment(comment)?);
         }
         let attributes = &node.attributes;
         if !attributes.map.is_empty() || attributes.order.tracked {
@@ -157,10 +190,10 @@ impl Encoder<'_> {
             };
             put(MessageType::AttributeInfo, MessageFlags::DONT_SHARE, info.encode(self.sizes)?);
         }
-        if node.parents.len() > 1 {
-            let count = u32::try_from(node.parents.len()).map_err(|_| {
-                Error::limit("links to an object", node.parents.len() as u64, u64::from(u32::MAX))
-            })?;
+        let links = node.parents.len() + node.outer_links;
+        if links > 1 {
+            let count = u32::try_from(links)
+                .map_err(|_| Error::limit("links to an object", links as u64, u64::from(u32::MAX)))?;
             put(MessageType::ReferenceCount, 0, ReferenceCountMessage { count }.encode(self.sizes)?);
         }
         if parts.attributes.is_none() && with_lists {

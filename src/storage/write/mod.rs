@@ -17,7 +17,9 @@ mod flush;
 mod fractal_heap;
 mod global_heap;
 mod header;
+mod import;
 mod node;
+mod raw_chunk;
 mod spec;
 mod view;
 
@@ -25,11 +27,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+pub use self::spec::FilterRequest;
 pub(crate) use self::{
     create::Data,
     edit::{NewAttribute, NewLink, SessionHeap},
+    import::{ImportAttribute, ImportDataset, Storage},
     node::{NodeId, Order},
-    spec::{DatasetSpec, FilterRequest},
+    spec::{DatasetSpec, guess_chunk},
 };
 use self::{
     global_heap::HeapWriter,
@@ -142,7 +146,9 @@ impl Session {
             threads: new.threads,
             closed: false,
         };
-        state.nodes.push(Node::new(Body::Group(root), Order::default()));
+        let mut root = Node::new(Body::Group(root), Order::default());
+        root.outer_links = 1;
+        state.nodes.push(root);
         Ok((Session { state: Mutex::new(state) }, superblock))
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct NodeId(pub(crate) u32);
 /// An object.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// The groups with a hard link to it, one entry a link.
+    /// The groups with a hard link to it, one entry a link; of a committed datatype also those who use it.
     pub(crate) parents: Vec<NodeId>,
     /// Object header in the file.
     pub(crate) address: Option<u64>,
@@ -36,7 +36,10 @@ pub(crate) struct Node {
     pub(crate) blocks: Vec<Block>,
     /// Counts the edits.
     pub(crate) version: u64,
+    /// Links to it that no group has: the superblock leads to the root.
+    pub(crate) outer_links: usize,
     pub(crate) attributes: Attributes,
+    pub(crate) comment: Option<Name>,
     pub(crate) body: Body,
 }
 
@@ -51,6 +54,8 @@ impl Node {
             blocks: Vec::new(),
             version: 0,
             attributes: Attributes { order, ..Attributes::default() },
+            outer_links: 0,
+            comment: None,
             body,
         }
     }
@@ -115,6 +120,7 @@ pub(crate) enum Target {
     Node(NodeId),
     Soft(Name),
     External { file: Name, path: Name },
+    User { class: u8, data: Vec<u8> },
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +136,8 @@ pub(crate) struct AttributeEntry {
     pub(crate) charset: Charset,
     pub(crate) order: u32,
     pub(crate) datatype: Arc<Datatype>,
+    /// Address of the committed datatype that it is, which is pinned.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) bytes: Vec<u8>,
     /// Bytes of its message.
@@ -139,6 +147,8 @@ pub(crate) struct AttributeEntry {
 #[derive(Debug)]
 pub(crate) struct DatasetBody {
     pub(crate) datatype: Arc<Datatype>,
+    /// Address of the committed datatype that it is, which is pinned.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) fill: Fill,
     pub(crate) pipeline: FilterPipeline,

@@ -41,7 +41,7 @@ impl Session {
     pub(crate) fn link_storage(&self, address: u64) -> Result<LinkStorage> {
         let state = self.lock();
         let group = state.node(state.find(address)?)?.group()?;
-        let dense = group.links.len() > super::header::MAX_COMPACT;
+        let dense = super::header::links_are_dense(group);
         Ok(LinkStorage::Session { dense, order: (group.order.tracked, group.order.indexed) })
     }
 
@@ -117,6 +117,7 @@ impl Session {
             }
         };
         let (dataspace, fill): (Dataspace, Fill) = (dataset.dataspace.clone(), dataset.fill.clone());
+        let dataset_committed = dataset.committed;
         let (datatype, pipeline) = (dataset.datatype.clone(), dataset.pipeline.clone());
         let raw =
             RawData::new(datatype.clone(), dataspace, layout, pipeline, fill, store.settings.cache_bytes);
@@ -124,8 +125,8 @@ impl Session {
             let _ = raw.chunks.set(table);
         }
         state.tx.drain()?;
-        let stored_dims = raw.dims().to_vec();
-        Ok(DatasetCore { datatype, committed: None, raw, stored_dims, version })
+        let (stored_dims, committed) = (raw.dims().to_vec(), dataset_committed);
+        Ok(DatasetCore { datatype, committed, raw, stored_dims, version })
     }
 
     /// Bytes of the file as the next flush would leave it if nothing were dirty.
@@ -147,6 +148,7 @@ fn link(name: &Name, entry: &super::node::LinkEntry, tracked: bool) -> Link {
         Target::Node(id) => LinkTarget::Hard(id.key()),
         Target::Soft(path) => LinkTarget::Soft(path.clone()),
         Target::External { file, path } => LinkTarget::External { file: file.clone(), path: path.clone() },
+        Target::User { class, data } => LinkTarget::User { class: *class, data: data.clone() },
     };
     let creation_order = tracked.then_some(entry.order);
     Link { name: name.clone(), charset: entry.charset, creation_order, target }
@@ -157,7 +159,7 @@ fn attribute(name: &Name, entry: &super::node::AttributeEntry, tracked: bool) ->
         name: name.clone(),
         charset: entry.charset,
         datatype: (*entry.datatype).clone(),
-        committed: None,
+        committed: entry.committed,
         dataspace: entry.dataspace.clone(),
         bytes: entry.bytes.clone(),
         creation_order: tracked.then_some(entry.order),
