@@ -14,7 +14,7 @@ use crate::{
         dataspace::{Dataspace, element_count},
         datatype::Datatype,
     },
-    object::Object,
+    object::{NamedDatatype, Object, committed_key},
     storage::write::NewAttribute,
 };
 
@@ -47,24 +47,27 @@ impl Object {
         AttributeBuilder {
             object: self.clone(),
             datatype,
+            committed: None,
             dataspace: Dataspace::Scalar,
             data: None,
             elements,
         }
     }
 
-    fn put_attribute<T: H5Type>(
+    pub(crate) fn put_attribute<T: H5Type>(
         &self,
         name: &[u8],
         replace: bool,
         datatype: &Datatype,
+        committed: Option<u64>,
         dataspace: &Dataspace,
         elements: &Gathered<'_, T>,
     ) -> Result<()> {
         let put = || {
             self.session()?.set_attribute(self.header.address, name, replace, &mut |heap| {
                 let bytes = encode(elements, datatype, heap)?.into_owned();
-                Ok(NewAttribute { datatype: Arc::new(datatype.clone()), dataspace: dataspace.clone(), bytes })
+                let (datatype, dataspace) = (Arc::new(datatype.clone()), dataspace.clone());
+                Ok(NewAttribute { datatype, committed, dataspace, bytes })
             })
         };
         self.named(put())
@@ -76,6 +79,7 @@ impl Object {
 pub struct AttributeBuilder<'d, T> {
     object: Object,
     datatype: Datatype,
+    committed: Option<Object>,
     dataspace: Dataspace,
     data: Option<Gathered<'d, T>>,
     elements: PhantomData<fn() -> T>,
@@ -84,7 +88,12 @@ pub struct AttributeBuilder<'d, T> {
 impl<'d, T: H5Type> AttributeBuilder<'d, T> {
     /// Type of the elements in the file, if not that of `T`: another byte order, or a string of fixed size.
     pub fn datatype(mut self, datatype: Datatype) -> Self {
-        self.datatype = datatype;
+        (self.datatype, self.committed) = (datatype, None);
+        self
+    }
+    /// The type of the elements is this committed datatype, which the attribute names instead of holding a copy.
+    pub fn committed(mut self, datatype: &NamedDatatype) -> Self {
+        (self.datatype, self.committed) = (datatype.datatype().clone(), Some((**datatype).clone()));
         self
     }
     /// Extent of an attribute whose elements are all zero; that of the data if there are any.
@@ -115,14 +124,17 @@ impl<'d, T: H5Type> AttributeBuilder<'d, T> {
     /// `Usage` if there is one of that name; as [`Object::set_attr`].
     pub fn create(&self, name: impl AsRef<[u8]>) -> Result<Attribute> {
         let name = name.as_ref();
+        let committed = self.object.named(committed_key(&self.object, self.committed.as_ref()))?;
         match &self.data {
-            Some(data) => self.object.put_attribute(name, false, &self.datatype, &self.dataspace, data)?,
+            Some(data) => {
+                self.object.put_attribute(name, false, &self.datatype, committed, &self.dataspace, data)?
+            }
             None => {
                 let count = self.dataspace.len()?.checked_mul(self.datatype.size as u64);
                 let bytes = count.and_then(|n| usize::try_from(n).ok()).filter(|&n| n <= 1 << 32);
                 let bytes = bytes.ok_or_else(|| Error::limit("bytes of an attribute", u64::MAX, 1 << 32))?;
                 let (datatype, dataspace) = (Arc::new(self.datatype.clone()), self.dataspace.clone());
-                let new = NewAttribute { datatype, dataspace, bytes: vec![0; bytes] };
+                let new = NewAttribute { datatype, committed, dataspace, bytes: vec![0; bytes] };
                 let address = self.object.header.address;
                 let session = self.object.session();
                 let made =
@@ -145,12 +157,12 @@ pub trait AttributeValue {
 
 fn one<T: H5Type>(object: &Object, name: &[u8], value: &T) -> Result<()> {
     let slice = std::slice::from_ref(value);
-    object.put_attribute(name, true, &T::datatype(), &Dataspace::Scalar, &Gathered::Slice(slice))
+    object.put_attribute(name, true, &T::datatype(), None, &Dataspace::Scalar, &Gathered::Slice(slice))
 }
 
 fn many<T: H5Type>(object: &Object, name: &[u8], data: &(impl ToElements<T> + ?Sized)) -> Result<()> {
     let dataspace = Dataspace::simple(data.shape());
-    object.put_attribute(name, true, &T::datatype(), &dataspace, &data.elements())
+    object.put_attribute(name, true, &T::datatype(), None, &dataspace, &data.elements())
 }
 
 macro_rules! scalars {
@@ -217,7 +229,8 @@ impl AttributeValue for &Values {
             object.session()?.set_attribute(object.header.address, name, true, &mut |heap| {
                 let bytes = self.encode(heap)?.into_owned();
                 let dataspace = Dataspace::simple(self.shape());
-                Ok(NewAttribute { datatype: Arc::new(self.datatype().clone()), dataspace, bytes })
+                let datatype = Arc::new(self.datatype().clone());
+                Ok(NewAttribute { datatype, committed: None, dataspace, bytes })
             })
         };
         object.named(put())

@@ -35,6 +35,9 @@ impl Copier<'_> {
         }
         let plain = !names_places(dataset.datatype());
         match dataset.layout() {
+            // The elements are where they were.
+            Layout::Virtual { .. } if verbatim => Ok(()),
+            Layout::Contiguous { .. } if verbatim && !dataset.external_files().is_empty() => Ok(()),
             Layout::Contiguous { address: None, .. } if dataset.external_files().is_empty() => Ok(()),
             Layout::Contiguous { address: Some(address), .. } if verbatim && plain => {
                 self.contiguous(dataset, key, *address)

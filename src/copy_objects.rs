@@ -20,6 +20,7 @@ use crate::{
     object::{Object, ObjectKind},
     storage::{
         Store,
+        external::ExternalTargets,
         resolve::Location,
         write::{ImportAttribute, ImportDataset, NewAttribute, Order, Session, Storage, guess_chunk},
     },
@@ -78,10 +79,8 @@ fn order((tracked, indexed): (bool, bool)) -> Order {
     Order { tracked, indexed }
 }
 
-/// Which object an address of a file means, however it is written.
 fn identity(store: &Arc<Store>, address: u64) -> Identity {
-    let key = store.session_of(address).and_then(|session| session.key_of(address).ok());
-    (Arc::as_ptr(store) as usize, key.unwrap_or(address))
+    (Arc::as_ptr(store) as usize, address)
 }
 
 impl<'o> Copier<'o> {
@@ -166,7 +165,13 @@ impl<'o> Copier<'o> {
     }
 
     fn note(&mut self, object: &Object, key: u64, kind: ObjectKind, verbatim: bool) {
-        self.copies.insert(identity(&object.store, object.address()), key);
+        let names = match &object.store.session {
+            Some(session) => session.names_of(object.address()),
+            None => vec![object.address()],
+        };
+        for name in names {
+            self.copies.insert(identity(&object.store, name), key);
+        }
         if kind == ObjectKind::Group && !(self.options.shallow && !self.objects.is_empty()) {
             self.pending.push(self.objects.len());
         }
@@ -296,7 +301,7 @@ impl<'o> Copier<'o> {
             return Ok(Some(*key));
         }
         if Arc::ptr_eq(store, &self.target) {
-            return self.session()?.key_of(address).map(Some);
+            return Ok(Some(address));
         }
         let location = Location { store: store.clone(), address };
         let object = Object::open(location, format!("(datatype at {address:#x})"))?;
@@ -312,8 +317,8 @@ impl<'o> Copier<'o> {
     ) -> (R, u64) {
         let within = Arc::ptr_eq(store, &self.target);
         let object = |address: u64| {
-            let identity = identity(store, address);
-            self.copies.get(&identity).copied().or_else(|| within.then_some(identity.1))
+            let copy = self.copies.get(&identity(store, address)).copied();
+            copy.or_else(|| within.then_some(address))
         };
         let mut transfer = Transfer { object: &object, lenient, lost: 0 };
         let result = f(&mut transfer);
@@ -350,7 +355,6 @@ impl<'o> Copier<'o> {
             name: attribute.name(),
             charset: attribute.charset(),
             order: attribute.creation_order().filter(|_| tracked),
-            committed,
         };
         let values = attribute.values()?;
         let dataspace = attribute.dataspace().clone();
@@ -358,7 +362,8 @@ impl<'o> Copier<'o> {
         let (made, lost) = self.transfer(&object.store, lenient, |transfer| {
             self.session()?.import_attribute(key, &import, &mut |heap| {
                 let bytes = transfer.values(&values, heap)?;
-                Ok(NewAttribute { datatype: datatype.clone(), dataspace: dataspace.clone(), bytes })
+                let (datatype, dataspace) = (datatype.clone(), dataspace.clone());
+                Ok(NewAttribute { datatype, committed, dataspace, bytes })
             })
         });
         made?;
@@ -379,15 +384,13 @@ impl<'o> Copier<'o> {
         let wants_filters = change.filters.as_ref().is_some_and(|f| !f.is_empty()) && can_be_chunked;
         let kept = match dataset.layout() {
             Layout::Compact(_) => Storage::Compact,
-            Layout::Contiguous { .. } if !dataset.external_files().is_empty() && change.layout.is_none() => {
-                return Err(Error::unsupported("copying a dataset with external raw data"));
+            Layout::Contiguous { .. } if !dataset.external_files().is_empty() => {
+                let files = dataset.external_files().to_vec();
+                Storage::External(Arc::new(ExternalTargets::listed(&self.target, files)))
             }
             Layout::Contiguous { .. } => Storage::Contiguous,
             Layout::Chunked(layout) => Storage::Chunked(layout.chunk.clone()),
-            Layout::Virtual { .. } if change.layout.is_none() => {
-                return Err(Error::unsupported("copying a virtual dataset"));
-            }
-            Layout::Virtual { .. } => Storage::Contiguous,
+            Layout::Virtual { .. } => Storage::Virtual(dataset.virtual_mappings().to_vec()),
         };
         let storage = match &change.layout {
             Some(LayoutChange::Chunked(_)) if !can_be_chunked => {
@@ -422,6 +425,7 @@ impl<'o> Copier<'o> {
                 layout.chunk == *chunk && filters == dataset.filters()
             }
             (Layout::Contiguous { .. }, Storage::Contiguous) => dataset.external_files().is_empty(),
+            (_, Storage::External(_) | Storage::Virtual(_)) => true,
             _ => false,
         };
         let attribute_order = order(dataset.attribute_creation_order());

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     file::File,
     limits::Policy,
-    source::ByteStore,
+    source::{ByteStore, Locking},
     storage::{
         Settings, Store,
         transaction::Durability,
@@ -19,6 +19,8 @@ use crate::{
 pub struct CreateOptions {
     new: NewFile,
     exclusive: bool,
+    locking: Locking,
+    policy: Policy,
 }
 
 impl Default for CreateOptions {
@@ -31,7 +33,7 @@ impl Default for CreateOptions {
             buffer_limit: 64 << 20,
             threads: 0,
         };
-        CreateOptions { new, exclusive: false }
+        CreateOptions { new, exclusive: false, locking: Locking::default(), policy: Policy::default() }
     }
 }
 
@@ -72,11 +74,22 @@ impl CreateOptions {
         self.exclusive = exclusive;
         self
     }
+    /// Which other files it may lead to: those that hold external raw data are written. The default is those below its
+    /// own folder.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+    /// Whether the file is locked while it is written: nobody else can open it then.
+    pub fn locking(mut self, locking: Locking) -> Self {
+        self.locking = locking;
+        self
+    }
 
     /// Makes a file, or makes an existing one empty.
     ///
     /// # Errors
-    /// `Io`; `Usage` for an impossible user block.
+    /// `Io`; `Locked` if someone has the file open, which then stays as it is; `Usage` for an impossible user block.
     #[cfg(any(unix, windows))]
     pub fn create(&self, path: impl AsRef<Path>) -> Result<File> {
         let path = path.as_ref();
@@ -87,9 +100,12 @@ impl CreateOptions {
             if self.exclusive {
                 options.create_new(true);
             } else {
-                options.create(true).truncate(true);
+                options.create(true).truncate(false);
             }
-            Ok(Arc::new(crate::source::FileStore::new(options.open(path)?)?))
+            // Locked first: what another has open is not cut.
+            let file = crate::source::LockedFile::new(options.open(path)?, true, self.locking)?;
+            file.set_len(0)?;
+            Ok(Arc::new(crate::source::FileStore::locked(file)?))
         };
         let store = store().map_err(|e: crate::error::Error| e.in_file(&name))?;
         self.file(store, name, Some(path))
@@ -115,10 +131,11 @@ impl CreateOptions {
 
     fn file(&self, store: Arc<dyn ByteStore>, name: String, path: Option<&Path>) -> Result<File> {
         let settings = Settings {
-            policy: Policy::default(),
+            policy: self.policy.clone(),
             cache_bytes: 64 << 20,
             threads: self.new.threads,
             mmap: false,
+            locking: self.locking,
             ignore_flags: false,
             codecs: Default::default(),
         };

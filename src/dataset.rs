@@ -160,7 +160,10 @@ impl Dataset {
     pub(crate) fn fresh(&self) -> Result<Cow<'_, Dataset>> {
         let address = self.object.header.address;
         match self.object.store.session_of(address) {
-            Some(session) if session.version(address)? != self.core.version => {
+            // What sources of a virtual dataset hold, and how many there are, shows when they are opened.
+            Some(session)
+                if session.version(address)? != self.core.version || !self.core.raw.mappings.is_empty() =>
+            {
                 let location = Location { store: self.object.store.clone(), address };
                 Ok(Cow::Owned(Dataset::new(Object::open(location, self.object.path().to_owned())?)?))
             }

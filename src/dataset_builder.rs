@@ -1,6 +1,6 @@
 //! Making groups, links and datasets.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
     dataset::Dataset,
@@ -13,11 +13,14 @@ use crate::{
         dataspace::Dataspace,
         datatype::Datatype,
         fill::{AllocationTime, FillTime},
+        layout::{ExternalFile, VirtualMapping},
         link::Name,
         path::join,
+        selection::Selection,
     },
-    object::{NamedDatatype, Object},
+    object::{NamedDatatype, Object, committed_key},
     storage::{
+        external::ExternalTargets,
         resolve::Location,
         write::{Data, DatasetSpec, FilterRequest, NewLink, Order},
     },
@@ -143,6 +146,8 @@ impl GroupBuilder {
 pub struct DatasetBuilder<'d, T> {
     parent: Group,
     spec: DatasetSpec,
+    committed: Option<Object>,
+    external: Vec<ExternalFile>,
     shape: Option<Vec<u64>>,
     max_shape: Option<Vec<Option<u64>>>,
     data: Option<Source<'d, T>>,
@@ -162,18 +167,33 @@ impl<'d, T> DatasetBuilder<'d, T> {
     fn new(parent: &Group, datatype: Datatype) -> Self {
         let spec = DatasetSpec {
             datatype,
+            committed: None,
             dataspace: Dataspace::Scalar,
             chunk: None,
             compact: false,
+            external: None,
+            mappings: Vec::new(),
             filters: Vec::new(),
             fill_value: None,
             fill_time: None,
             allocation: None,
             attribute_order: Order::default(),
         };
-        let elements = PhantomData;
+        let (committed, external, elements) = (None, Vec::new(), PhantomData);
         let (shape, max_shape, data, data_shape, fill) = (None, None, None, None, None);
-        DatasetBuilder { parent: parent.clone(), spec, shape, max_shape, data, data_shape, fill, elements }
+        let parent = parent.clone();
+        DatasetBuilder {
+            parent,
+            spec,
+            committed,
+            external,
+            shape,
+            max_shape,
+            data,
+            data_shape,
+            fill,
+            elements,
+        }
     }
 
     /// Extent in each dimension; `[]` is one element without a dimension. That of the data if it is not given.
@@ -198,7 +218,12 @@ impl<'d, T> DatasetBuilder<'d, T> {
     }
     /// Type of the elements in the file, if not that of `T`: another byte order, or a string of fixed size.
     pub fn datatype(mut self, datatype: Datatype) -> Self {
-        self.spec.datatype = datatype;
+        (self.spec.datatype, self.committed) = (datatype, None);
+        self
+    }
+    /// The type of the elements is this committed datatype, which the dataset names instead of holding a copy.
+    pub fn committed(mut self, datatype: &NamedDatatype) -> Self {
+        (self.spec.datatype, self.committed) = (datatype.datatype().clone(), Some((**datatype).clone()));
         self
     }
     /// Extent of a chunk in each dimension.
@@ -214,6 +239,55 @@ impl<'d, T> DatasetBuilder<'d, T> {
     /// Stored in the object header; for up to 64 KiB.
     pub fn compact(mut self) -> Self {
         self.spec.compact = true;
+        self
+    }
+
+    /// Stored in another file, which is no HDF5 file, from `offset` on; `size` bytes there belong to the dataset, or all
+    /// from there on. Given several times, the elements go on from file to file.
+    ///
+    /// The policy says where such files may be: see [`CreateOptions::policy`](crate::CreateOptions::policy). They are
+    /// made when the first element is written, and what is written to them does not wait for a flush. A name that is not
+    /// absolute counts from the folder of the HDF5 file; libhdf5 counts from the working directory, unless
+    /// `HDF5_EXTFILE_PREFIX` is `${ORIGIN}`.
+    pub fn external(mut self, file: impl AsRef<[u8]>, offset: u64, size: impl Into<Option<u64>>) -> Self {
+        self.external.push(ExternalFile { name: Name::from(file.as_ref()), offset, size: size.into() });
+        self
+    }
+    /// Made of the elements of other datasets: the `source` elements of `dataset` in `file` appear, in order, at the
+    /// `target` elements of this one. `file` is `.` for this file. Given several times, the mappings add up; what none
+    /// leads to holds the fill value.
+    ///
+    /// Selections may be unlimited in one dimension; then both are. With `%b` in `file` or `dataset`, block `n` of an
+    /// unlimited target is the source whose name has `n` there. HDF5 1.10 and later know such datasets, whatever the
+    /// profile.
+    ///
+    /// ```
+    /// # fn main() -> h5::Result<()> {
+    /// # let store = std::sync::Arc::new(h5::source::MemoryStore::new());
+    /// # let file = h5::File::create_options().create_in(store)?;
+    /// use h5::{HyperslabDim, Selection};
+    /// let root = file.root()?;
+    /// root.new_dataset::<i32>().with_data(&[1, 2]).create("a")?;
+    /// root.new_dataset::<i32>().with_data(&[3, 4]).create("b")?;
+    /// let part = |start| Selection::Hyperslab(vec![HyperslabDim::range(start, 2)]);
+    /// let whole = root
+    ///     .new_dataset::<i32>()
+    ///     .shape(4)
+    ///     .virtual_mapping(".", "/a", Selection::All, part(0))
+    ///     .virtual_mapping(".", "/b", Selection::All, part(2))
+    ///     .create("whole")?;
+    /// assert_eq!(whole.read_vec::<i32>()?, [1, 2, 3, 4]);
+    /// # Ok(()) }
+    /// ```
+    pub fn virtual_mapping(
+        mut self,
+        file: impl AsRef<[u8]>,
+        dataset: impl AsRef<[u8]>,
+        source: Selection,
+        target: Selection,
+    ) -> Self {
+        let (file, dataset) = (Name::from(file.as_ref()), Name::from(dataset.as_ref()));
+        self.spec.mappings.push(VirtualMapping { file, dataset, source, target });
         self
     }
 
@@ -309,7 +383,12 @@ impl<'d, T> DatasetBuilder<'d, T> {
     ) -> Result<Dataset> {
         let object = self.parent.as_object();
         let made = object.session().and_then(|session| {
-            let spec = self.finish(data_shape)?;
+            let mut spec = self.finish(data_shape)?;
+            spec.committed = committed_key(object, self.committed.as_ref())?;
+            if !self.external.is_empty() {
+                let targets = ExternalTargets::new(&object.store, self.external.clone())?;
+                spec.external = Some(Arc::new(targets));
+            }
             session.new_dataset(object.header.address, path, &spec, data)
         });
         self.parent.child(object.named(made)?, path.unwrap_or(b"(no name)"))?.into_dataset()

@@ -142,6 +142,9 @@ pub(crate) fn encode<'a, T: H5Type>(
             swap.apply(&mut bytes);
             Ok(bytes.into())
         }
+        (None, DatatypeClass::Reference(_)) if matches!(own.class, DatatypeClass::Reference(_)) => {
+            Ok(each(elements, file.size, heap)?.into())
+        }
         (None, DatatypeClass::VarString { .. }) if strings(&own) => {
             Ok(each(elements, file.size, heap)?.into())
         }

@@ -67,7 +67,7 @@ pub enum ErrorKind {
     /// A selection or buffer does not fit the shape of the dataset.
     #[error("shape mismatch: {0}")]
     Shape(String),
-    /// Another program has the file open for writing, or left it so.
+    /// Another handle or program has the file open, or left it marked so.
     #[error("locked: {0}")]
     Locked(String),
     /// The call makes no sense on this object.

@@ -10,8 +10,11 @@ use crate::{
     group::Group,
     limits::{Limits, Policy},
     object::{NamedDatatype, Object},
-    source::{ByteSource, MemorySource},
-    storage::{Settings, Store, open::open_path, resolve::Location, space::FileSpace},
+    source::{ByteSource, ByteStore, Locking, MemorySource},
+    storage::{
+        Settings, Store, open::open_path, resolve::Location, space::FileSpace, transaction::Durability,
+        write::EditSettings,
+    },
 };
 
 /// An HDF5 file, open for reading. Clones share it; every handle keeps it open.
@@ -34,6 +37,8 @@ pub struct File {
 pub struct OpenOptions {
     limits: Limits,
     settings: Settings,
+    durability: Durability,
+    buffer_limit: u64,
 }
 
 impl Default for OpenOptions {
@@ -43,10 +48,12 @@ impl Default for OpenOptions {
             cache_bytes: 64 << 20,
             threads: 0,
             mmap: true,
+            locking: Locking::default(),
             ignore_flags: false,
             codecs: FilterSet::default(),
         };
-        OpenOptions { limits: Limits::default(), settings }
+        let durability = Durability::Full;
+        OpenOptions { limits: Limits::default(), settings, durability, buffer_limit: 64 << 20 }
     }
 }
 
@@ -83,6 +90,22 @@ impl OpenOptions {
         self
     }
 
+    /// What a flush waits for, of a file that is opened to change it.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+    /// Bytes of chunks that are kept in memory because more may be written to them; 64 MiB by default.
+    pub fn chunk_buffer_bytes(mut self, bytes: u64) -> Self {
+        self.buffer_limit = bytes;
+        self
+    }
+    /// Whether the file is locked while it is open: nobody can open it for writing then.
+    pub fn locking(mut self, locking: Locking) -> Self {
+        self.settings.locking = locking;
+        self
+    }
+
     /// A codec for a filter, for the files opened with these options only; it takes the place of one that is built in
     /// or was registered for the process.
     pub fn filter(mut self, id: u16, filter: impl Filter + 'static) -> Self {
@@ -97,7 +120,8 @@ impl OpenOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let source = open_path(path, self.settings.mmap).map_err(|e| e.in_file(&name))?;
+        let source =
+            open_path(path, self.settings.mmap, self.settings.locking).map_err(|e| e.in_file(&name))?;
         self.store(source, name, Some(path.to_owned()))
     }
 
@@ -115,6 +139,59 @@ impl OpenOptions {
     /// As [`open`](Self::open).
     pub fn from_source(&self, source: Arc<dyn ByteSource>) -> Result<File> {
         self.store(source, "(no name)".to_owned(), None)
+    }
+
+    /// Opens a file to change it; see [`File::open_rw`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `Unsupported` for a file that cannot be changed safely.
+    #[cfg(any(unix, windows))]
+    pub fn open_rw(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let open = || {
+            let file = std::fs::File::options().read(true).write(true).open(path)?;
+            crate::source::FileStore::locked(crate::source::LockedFile::new(
+                file,
+                true,
+                self.settings.locking,
+            )?)
+        };
+        let store = open().map_err(|e| e.in_file(&name))?;
+        self.edit(Arc::new(store), name, Some(path.to_owned()))
+    }
+
+    /// Opens a file to change it: not on this platform.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    #[cfg(not(any(unix, windows)))]
+    pub fn open_rw(&self, path: impl AsRef<Path>) -> Result<File> {
+        let _ = path;
+        Err(Error::unsupported("files on this platform; open_rw_in changes them in memory"))
+    }
+
+    /// Opens a file in a store of your own to change it.
+    ///
+    /// # Errors
+    /// As [`open_rw`](Self::open_rw).
+    pub fn open_rw_in(&self, store: Arc<dyn ByteStore>) -> Result<File> {
+        self.edit(store, "(no name)".to_owned(), None)
+    }
+
+    fn edit(
+        &self,
+        store: Arc<dyn ByteStore>,
+        name: String,
+        path: Option<std::path::PathBuf>,
+    ) -> Result<File> {
+        let limits = Arc::new(self.limits.clone());
+        let edit = EditSettings {
+            durability: self.durability,
+            buffer_limit: self.buffer_limit,
+            threads: self.settings.threads,
+        };
+        Ok(File { store: Store::open_rw(store, name, path, limits, self.settings.clone(), &edit)? })
     }
 
     fn store(
@@ -167,6 +244,45 @@ impl File {
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<File> {
         OpenOptions::default().from_bytes(bytes)
+    }
+
+    /// Opens a file to change it, whichever library made it. What is not touched stays as it is, and every object where
+    /// it is, so that links and references hold. Nothing counts before a [`flush`](Self::flush); what a kill leaves is
+    /// told in `docs/CRASH.md`.
+    ///
+    /// ```
+    /// # fn main() -> h5::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("h5-doc-rw-{}.h5", std::process::id()));
+    /// # std::fs::copy("testdata/basic.h5", &path)?;
+    /// let file = h5::File::open_rw(&path)?;
+    /// file.dataset("measurements/temperature")?.set_attr("checked", true)?;
+    /// file.root()?.create_group("notes")?;
+    /// file.close()?;
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `Unsupported` for a file that cannot be changed safely.
+    pub fn open_rw(path: impl AsRef<Path>) -> Result<File> {
+        OpenOptions::default().open_rw(path)
+    }
+
+    /// Takes back the mark that a writer has left in the superblock of a file that it did not close, and brings a
+    /// change of this library to its end; tells whether there was anything. A file of libhdf5 may hold what its
+    /// writer had not finished.
+    ///
+    /// # Errors
+    /// `Io`; `NotHdf5`; `Corrupt` if the superblock cannot be read.
+    #[cfg(any(unix, windows))]
+    pub fn clear(path: impl AsRef<Path>) -> Result<bool> {
+        let path = path.as_ref();
+        let clear = || {
+            let file = std::fs::File::options().read(true).write(true).open(path)?;
+            let file = crate::source::LockedFile::new(file, true, Locking::default())?;
+            crate::storage::open::clear(&crate::source::FileStore::locked(file)?)
+        };
+        clear().map_err(|e: Error| e.in_file(&path.display().to_string()))
     }
 
     /// Options to open a file with.
@@ -319,7 +435,7 @@ impl File {
         flushed.map_err(|e| e.in_file(&self.store.name))
     }
 
-    /// Flushes, and ends the writing: all handles can only be read from then on. A file that is dropped without it
+    /// Flushes, and ends the writing: all handles can only be read from then on, and others can open the file. A file that is dropped without it
     /// holds the content of the last flush.
     ///
     /// # Errors

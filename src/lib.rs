@@ -39,6 +39,8 @@ mod create;
 mod dataset;
 mod dataset_builder;
 mod dataset_write;
+mod dimension_scale;
+mod edit;
 mod element;
 mod elements;
 mod error;
@@ -82,6 +84,7 @@ pub use model::{
     selection::{HyperslabDim, IntoSelection, Selection},
 };
 pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use source::Locking;
 pub use storage::{
     space::{FileSpace, MetadataBytes},
     transaction::Durability,

@@ -164,9 +164,7 @@ impl Object {
     /// `Corrupt` if the count cannot be read.
     pub fn link_count(&self) -> Result<u32> {
         let count = || match self.store.session_of(self.header.address) {
-            Some(session) => {
-                session.header(self.header.address, &self.store.reader)?.reference_count(&self.store.reader)
-            }
+            Some(session) => session.link_count(self.header.address),
             None => self.header.reference_count(&self.store.reader),
         };
         self.named(count())
@@ -276,6 +274,16 @@ pub(crate) fn keep_what_was_found<T>(listed: Result<()>, found: &mut Vec<Result<
         other => other?,
     }
     Ok(())
+}
+
+/// The key of a committed datatype that is to be the type of something in the file of `object`.
+pub(crate) fn committed_key(object: &Object, datatype: Option<&Object>) -> Result<Option<u64>> {
+    match datatype {
+        Some(datatype) if !datatype.file().is_same(&object.file()) => {
+            Err(Error::usage("a committed datatype of another file"))
+        }
+        datatype => Ok(datatype.map(|d| d.header.address)),
+    }
 }
 
 /// The address of a committed datatype as an object of the same file.

@@ -135,6 +135,15 @@ class Maker:
             table = rows(self.count(5_000_000, 1000), 10)
             f.create_dataset("x", data=table, chunks=(min(len(table), 43690),))
 
+    def written(self):
+        """What is to be written, as plain bytes and lines."""
+        self.values(256, "f8", 3).tofile(self.path("written_f64.bin"))
+        rows(self.count(1_000_000, 1000), 20).tofile(self.path("written_rows.bin"))
+        lengths = generator(8).integers(3, 30, self.count(1_000_000, 1000))
+        with open(self.path("written.txt"), "w") as f:
+            for i, length in enumerate(lengths):
+                f.write(f"event-{i}-".ljust(length + 8, "abcdefghij"[i % 10]) + "\n")
+
     def workloads(self):
         """Label, protocol line, what it is, the ratio to h5py that is required, and what makes its files."""
         p = self.path
@@ -163,4 +172,10 @@ class Maker:
         add("R9", f"scalar {p('scalars_latest.h5')} @{scalar}", "one scalar of 100,000", 5, self.scalars)
         add("R9e", f"scalar {p('scalars_earliest.h5')} @{scalar}", "the same, earliest format", 5, self.scalars)
         add("R10", f"row {p('compound.h5')} x", "compound rows", 1, self.compound)
+        out, groups = "{out}", self.count(10_000, 10)
+        add("W1", f"W1 {out} {elements}", "write contiguous f64", 1, self.written)
+        add("W2", f"W2 {out} {p('written_f64.bin')}", "write shuffle + deflate", 1, self.written)
+        add("W3", f"W3 {out} {p('written_rows.bin')}", "append 1000 rows at a time", 5, self.written)
+        add("W4", f"W4 {out} {groups}", "groups, datasets, attributes", 5, self.written)
+        add("W5", f"W5 {out} {p('written.txt')}", "write variable-length strings", 1, self.written)
         return found

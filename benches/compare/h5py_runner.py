@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Reads with h5py what compare.py asks for; examples/bench_runner.rs says how to ask and what is answered."""
+"""Reads and writes with h5py what compare.py asks for; examples/bench_runner.rs says how to ask and what is answered."""
 
+import os
 import sys
 import time
 
@@ -103,7 +104,74 @@ def read_scalar(path, name):
     return watch, int(value)
 
 
+class New:
+    """A new file, closed when the block ends."""
+
+    def __init__(self, path, libver="earliest"):
+        if os.path.exists(path):
+            os.remove(path)
+        self.make = lambda: h5py.File(path, "w", libver=libver)
+
+    def __enter__(self):
+        self.file = self.make()
+        return self.file
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def write_plain(path, count):
+    values, new = np.arange(int(count), dtype="f8"), New(path)
+    with Stopwatch() as watch, new as f:
+        f.create_dataset("x", data=values)
+    return watch, 0
+
+
+def write_deflated(path, source):
+    values, new = np.fromfile(source, "<f8").reshape(-1, 1024), New(path)
+    with Stopwatch() as watch, new as f:
+        f.create_dataset("x", data=values, chunks=(128, 1024), shuffle=True, compression="gzip", compression_opts=4)
+    return watch, 0
+
+
+def append(path, source):
+    table = np.fromfile(source, np.dtype([("id", "<i8"), ("t", "<f8"), ("ch", "<i4"), ("q", "<f4")]))
+    new = New(path, "latest")
+    with Stopwatch() as watch, new as f:
+        dataset = f.create_dataset("x", (0,), table.dtype, maxshape=(None,), chunks=(8192,))
+        for start in range(0, len(table), 1000):
+            end = min(len(table), start + 1000)
+            dataset.resize((end,))
+            dataset[start:end] = table[start:end]
+    return watch, 0
+
+
+def small_objects(path, count):
+    new = New(path)
+    with Stopwatch() as watch, new as f:
+        for i in range(int(count)):
+            dataset = f.create_group(f"g{i:06d}").create_dataset("d", data=np.arange(8, dtype="i4") + i)
+            dataset.attrs["units"] = np.bytes_(b"counts")
+            dataset.attrs["scale"] = np.float64(i * 0.5)
+            dataset.attrs["idx"] = np.arange(3, dtype="i8") + i
+    return watch, 0
+
+
+def write_strings(path, source):
+    with open(source) as f:
+        lines = f.read().splitlines()
+    new = New(path)
+    with Stopwatch() as watch, new as f:
+        f.create_dataset("x", data=lines, dtype=h5py.string_dtype())
+    return watch, 0
+
+
 WORKLOADS = {
+    "W1": write_plain,
+    "W2": write_deflated,
+    "W3": append,
+    "W4": small_objects,
+    "W5": write_strings,
     "f64": read_array,
     "f32": read_array,
     "i32": read_array,

@@ -8,9 +8,9 @@ use std::{
 use super::{
     change,
     fresh::{self, Fresh, ProfileChoice},
-    target::{self, unsupported, usage},
+    target::{self, usage},
 };
-use crate::{File, Group, Object, OpenOptions, Result};
+use crate::{Group, Object, OpenOptions, Result};
 
 /// What is asked for.
 pub(super) struct Options {
@@ -51,11 +51,6 @@ fn last_name(path: &[u8]) -> Option<&[u8]> {
     path.split(|&b| b == b'/').rfind(|name| !name.is_empty() && *name != b".")
 }
 
-/// Opens a file that there is, to add to it.
-fn open_for_edit(path: &Path) -> Result<File> {
-    Err(unsupported(format!("adding to {}: files that exist cannot be edited yet", path.display())))
-}
-
 /// Copies an object into a file, which is made if there is none.
 ///
 /// # Errors
@@ -77,7 +72,7 @@ pub(super) fn run(
         .shallow(options.shallow)
         .without_attributes(options.without_attributes);
     if fs::exists(&target_file)? {
-        let to = open_for_edit(&target_file)?;
+        let to = open.open_rw(&target_file)?;
         put(&object, &source_path, &to.root()?, &target_path, &copy)?;
         return to.close();
     }

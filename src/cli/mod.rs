@@ -17,6 +17,7 @@ mod change;
 mod cp;
 mod describe;
 mod digest;
+mod edit;
 mod fresh;
 mod ls;
 mod progress;
@@ -168,8 +169,54 @@ enum Command {
         #[arg(value_name = "FILE[:PATH]")]
         target: PathBuf,
     },
+    /// Delete a link, and the object that it leads to if it was the last
+    Rm {
+        /// HDF5 file
+        file: PathBuf,
+        /// Path of the link
+        path: OsString,
+    },
+    /// Set or delete an attribute
+    #[command(subcommand)]
+    Attr(Attr),
+    /// Take back the mark of a writer that was killed, so that the file can be opened
+    ///
+    /// A file of libhdf5 may hold what its writer had not finished. A file of this program is whole: a change that
+    /// was being made is brought to its end.
+    Clear {
+        /// HDF5 file
+        file: PathBuf,
+    },
     /// Print the version and the features of this build
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum Attr {
+    /// Set an attribute: make it, or replace the one of that name
+    Set {
+        /// HDF5 file
+        file: PathBuf,
+        /// Path of the object
+        path: OsString,
+        /// Name of the attribute
+        name: OsString,
+        /// A number, true, false, text, or a JSON list of them
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// Type of the elements; if not given, that of the value: 64 bits for numbers
+        #[arg(long = "type", value_enum)]
+        of: Option<edit::Type>,
+    },
+    /// Delete an attribute
+    Rm {
+        /// HDF5 file
+        file: PathBuf,
+        /// Path of the object
+        path: OsString,
+        /// Name of the attribute
+        name: OsString,
+    },
 }
 
 fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
@@ -229,6 +276,15 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
             };
             cp::run(&options, &source, &target, &asked, warn)
         }
+        Command::Rm { file, path } => edit::remove(&options.open_rw(file)?, path.as_encoded_bytes()),
+        Command::Attr(Attr::Set { file, path, name, value, of }) => {
+            let (path, name) = (path.as_encoded_bytes(), name.as_encoded_bytes());
+            edit::set(&options.open_rw(file)?, path, name, &value, of)
+        }
+        Command::Attr(Attr::Rm { file, path, name }) => {
+            edit::remove_attribute(&options.open_rw(file)?, path.as_encoded_bytes(), name.as_encoded_bytes())
+        }
+        Command::Clear { file } => edit::clear(&file, &mut screen),
         Command::Version => {
             writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?;
             let enabled = FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name);

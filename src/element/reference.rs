@@ -7,7 +7,8 @@ use crate::{
     format::{
         primitive::Sizes,
         reference::{
-            RawReference, ReferencePart, decode_reference, decode_region, decode_std, encode_region,
+            HeapPointer, RawReference, ReferencePart, StdKind, StdReference, decode_reference, decode_region,
+            decode_std, encode_reference, encode_region, encode_std,
         },
         selection::SelectionStyle,
     },
@@ -18,7 +19,12 @@ use crate::{
     },
 };
 
-/// What a reference of any kind refers to. Addresses are those of object headers.
+/// What a reference of any kind refers to. Addresses are those of object headers, or what
+/// [`Object::address`](crate::Object::address) gives.
+///
+/// Elements of this type are written as object references; with
+/// [`Datatype::std_reference`](crate::Datatype::std_reference) as the type in the file, for HDF5 1.12 and later, they can
+/// be references of all kinds.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reference {
@@ -103,6 +109,194 @@ pub(crate) fn decode(kind: ReferenceType, element: &[u8], heap: &dyn HeapRead) -
     Ok(out)
 }
 
+/// The kind of reference that elements of so many bytes hold.
+fn kind_of(len: usize, heap: &dyn HeapWrite) -> ReferenceType {
+    let object = heap.offset_size();
+    match len {
+        n if n == object => ReferenceType::Object,
+        n if n == object + 4 => ReferenceType::Region,
+        _ => ReferenceType::StdObject,
+    }
+}
+
+fn write_sizes(heap: &dyn HeapWrite) -> Sizes {
+    Sizes { offset: heap.offset_size() as u8, length: 8 }
+}
+
+/// Stores a reference to elements of a dataset of the first generation. `address` is settled.
+fn put_region(address: u64, selection: &Selection, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
+    let sizes = write_sizes(heap);
+    let object = encode_region(address, selection, SelectionStyle::V18, sizes)?;
+    let (address, index) = heap.store(&object)?;
+    let pointer = RawReference::Region(HeapPointer { address, index });
+    put(out, &encode_reference(&pointer, ReferenceType::Region, out.len(), sizes)?)
+}
+
+/// Stores a reference of HDF5 1.12. The address is settled.
+fn put_std(reference: &StdReference, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
+    let sizes = write_sizes(heap);
+    let kind = match &reference.part {
+        ReferencePart::Whole => StdKind::Object,
+        ReferencePart::Region { .. } => StdKind::Region,
+        ReferencePart::Attribute(_) => StdKind::Attribute,
+    };
+    let external = reference.file.is_some();
+    let raw = if kind == StdKind::Object && !external {
+        RawReference::Object(reference.object)
+    } else {
+        let object = encode_std(reference, SelectionStyle::V112, sizes)?;
+        let size = object.len() as u32;
+        let (address, index) = heap.store(&object)?;
+        RawReference::Std { kind, external, size, pointer: HeapPointer { address, index } }
+    };
+    put(out, &encode_reference(&raw, ReferenceType::StdObject, out.len(), sizes)?)
+}
+
+fn put(out: &mut [u8], element: &[u8]) -> Result<()> {
+    if out.len() != element.len() {
+        return Err(Error::usage(format!("a reference of {} bytes in {}", element.len(), out.len())));
+    }
+    out.copy_from_slice(element);
+    Ok(())
+}
+
+/// Writes a reference as an element of whatever kind has the size of `out`.
+fn encode(reference: &Reference, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
+    let kind = kind_of(out.len(), heap);
+    if *reference == Reference::Null {
+        out.fill(0);
+        return Ok(());
+    }
+    if kind.is_std() {
+        return put_std(&std_of(reference, heap)?, out, heap);
+    }
+    match (reference, kind) {
+        (Reference::Object { address }, ReferenceType::Object) => {
+            let raw = RawReference::Object(heap.settle(*address)?);
+            put(out, &encode_reference(&raw, kind, out.len(), write_sizes(heap))?)
+        }
+        (Reference::Region { address, selection }, ReferenceType::Region) => {
+            put_region(heap.settle(*address)?, selection, out, heap)
+        }
+        _ => Err(Error::usage(format!(
+            "{} as an element of {}; Datatype::std_reference is for all kinds",
+            reference.kind_name(),
+            if kind == ReferenceType::Object { "object references" } else { "region references" },
+        ))),
+    }
+}
+
+fn std_of(reference: &Reference, heap: &mut dyn HeapWrite) -> Result<StdReference> {
+    Ok(match reference {
+        Reference::Null => return Err(Error::usage("a null reference in another file")),
+        Reference::Object { address } => {
+            StdReference { object: heap.settle(*address)?, file: None, part: ReferencePart::Whole }
+        }
+        Reference::Region { address, selection } => {
+            let rank = match selection {
+                Selection::Hyperslab(dims) => dims.len(),
+                Selection::Blocks(blocks) => blocks.rank,
+                Selection::Points(points) => points.rank,
+                Selection::All | Selection::None => {
+                    return Err(Error::unsupported(
+                        "a standard reference to all or no elements, which do not say their rank",
+                    ));
+                }
+            };
+            let part = ReferencePart::Region { rank: rank as u32, selection: selection.clone() };
+            StdReference { object: heap.settle(*address)?, file: None, part }
+        }
+        Reference::Attribute { address, name } => StdReference {
+            object: heap.settle(*address)?,
+            file: None,
+            part: ReferencePart::Attribute(name.clone()),
+        },
+        Reference::External { file, target } => {
+            // Addresses of another file are what they are.
+            let mut inner = std_of(target, &mut Elsewhere)?;
+            if inner.file.replace(file.clone()).is_some() {
+                return Err(Error::usage("a reference into a file of a file"));
+            }
+            inner
+        }
+    })
+}
+
+/// Settles the addresses of other files.
+struct Elsewhere;
+
+impl HeapWrite for Elsewhere {
+    fn offset_size(&self) -> usize {
+        8
+    }
+    fn store(&mut self, _: &[u8]) -> Result<(u64, u32)> {
+        Err(Error::usage("no heap"))
+    }
+}
+
+/// An element as the same reference in another heap, its addresses settled.
+pub(crate) fn move_reference(
+    kind: ReferenceType,
+    element: &mut [u8],
+    from: &dyn HeapRead,
+    to: &mut dyn HeapWrite,
+) -> Result<()> {
+    // Elements say themselves how long addresses are; values that point nowhere have no heap that could.
+    let offset = match kind {
+        ReferenceType::Object => element.len(),
+        ReferenceType::Region => element.len().saturating_sub(4),
+        _ if from.offset_size() == 0 => to.offset_size(),
+        _ => from.offset_size().into(),
+    };
+    let sizes = Sizes { offset: offset.min(8) as u8, length: 8 };
+    match decode_reference(element, kind, sizes)? {
+        RawReference::Null => {
+            element.fill(0);
+            Ok(())
+        }
+        RawReference::Object(address) => {
+            let raw = RawReference::Object(to.settle(address)?);
+            put(element, &encode_reference(&raw, kind, element.len(), sizes)?)
+        }
+        RawReference::Region(pointer) => {
+            let mut found = None;
+            from.with_object(pointer.address, pointer.index, &mut |object| {
+                found = Some(decode_region(object, sizes)?);
+                Ok(())
+            })?;
+            match found {
+                Some((address, selection)) => put_region(to.settle(address)?, &selection, element, to),
+                None => Err(Error::corrupt("a region reference to nothing")),
+            }
+        }
+        RawReference::Std { kind, external, size, pointer } => {
+            let mut found = None;
+            from.with_object(pointer.address, pointer.index, &mut |object| {
+                let object = object.get(..size as usize).unwrap_or(object);
+                found = Some(decode_std(object, kind, external)?);
+                Ok(())
+            })?;
+            let mut reference = found.ok_or_else(|| Error::corrupt("a reference to nothing"))?;
+            if reference.file.is_none() {
+                reference.object = to.settle(reference.object)?;
+            }
+            put_std(&reference, element, to)
+        }
+    }
+}
+
+impl Reference {
+    fn kind_name(&self) -> &'static str {
+        match self {
+            Reference::Null => "a null reference",
+            Reference::Object { .. } => "an object reference",
+            Reference::Region { .. } => "a region reference",
+            Reference::Attribute { .. } => "an attribute reference",
+            Reference::External { .. } => "a reference into another file",
+        }
+    }
+}
+
 fn plan(file: &Datatype, expected: &str) -> Result<ReferenceType> {
     match file.class {
         DatatypeClass::Reference(kind) => Ok(kind),
@@ -124,11 +318,7 @@ unsafe impl H5Type for Reference {
         decode(*kind, bytes, heap)
     }
     fn encode(&self, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
-        match self {
-            Reference::Null => ObjectReference(None).encode(out, heap),
-            Reference::Object { address } => ObjectReference(Some(*address)).encode(out, heap),
-            _ => Err(Error::unsupported("writing this kind of reference as an object reference")),
-        }
+        encode(self, out, heap)
     }
 }
 
@@ -141,7 +331,7 @@ unsafe impl H5Type for ObjectReference {
     const POD: bool = false;
     type Plan = ReferenceType;
     fn datatype() -> Datatype {
-        Datatype { size: 8, class: DatatypeClass::Reference(ReferenceType::Object) }
+        Datatype::object_reference()
     }
     fn plan(file: &Datatype) -> Result<ReferenceType> {
         plan(file, "object reference")
@@ -154,13 +344,7 @@ unsafe impl H5Type for ObjectReference {
         }
     }
     fn encode(&self, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
-        out.fill(0);
-        if let Some(address) = self.0 {
-            let address = heap.settle(address)?;
-            let n = out.len().min(8);
-            out[..n].copy_from_slice(&address.to_le_bytes()[..n]);
-        }
-        Ok(())
+        encode(&self.0.map_or(Reference::Null, |address| Reference::Object { address }), out, heap)
     }
 }
 
@@ -178,7 +362,7 @@ unsafe impl H5Type for RegionReference {
     const POD: bool = false;
     type Plan = ReferenceType;
     fn datatype() -> Datatype {
-        Datatype { size: 12, class: DatatypeClass::Reference(ReferenceType::Region) }
+        Datatype::region_reference()
     }
     fn plan(file: &Datatype) -> Result<ReferenceType> {
         plan(file, "region reference")
@@ -193,18 +377,10 @@ unsafe impl H5Type for RegionReference {
         }
     }
     fn encode(&self, out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {
-        let Some(address) = self.address else {
-            out.fill(0);
-            return Ok(());
-        };
-        let address = heap.settle(address)?;
-        let sizes = Sizes { offset: heap.offset_size() as u8, length: 8 };
-        let object = encode_region(address, &self.selection, SelectionStyle::V18, sizes)?;
-        let (collection, index) = heap.store(&object)?;
-        let width = out.len().saturating_sub(4).min(8);
-        out.fill(0);
-        out[..width].copy_from_slice(&collection.to_le_bytes()[..width]);
-        out[width..width + 4].copy_from_slice(&index.to_le_bytes());
-        Ok(())
+        let reference = self.address.map_or(Reference::Null, |address| Reference::Region {
+            address,
+            selection: self.selection.clone(),
+        });
+        encode(&reference, out, heap)
     }
 }

@@ -104,7 +104,7 @@ impl Values {
 
     /// The elements as bytes of a file, with what they point to stored in its heap.
     pub(crate) fn encode(&self, heap: &mut dyn HeapWrite) -> Result<Cow<'_, [u8]>> {
-        if !points_elsewhere(&self.datatype) {
+        if !holds_addresses(&self.datatype) {
             return Ok(Cow::Borrowed(&self.bytes));
         }
         let mut bytes = self.bytes.clone();
@@ -381,7 +381,7 @@ fn move_pointers(
         }
         DatatypeClass::Compound(members) => {
             for element in bytes.chunks_exact_mut(size) {
-                for member in members.iter().filter(|m| points_elsewhere(&m.datatype)) {
+                for member in members.iter().filter(|m| holds_addresses(&m.datatype)) {
                     let part =
                         element.get_mut(member.offset..member.offset.saturating_add(member.datatype.size));
                     move_pointers(&member.datatype, part.unwrap_or_default(), from, to)?;
@@ -389,8 +389,10 @@ fn move_pointers(
             }
         }
         DatatypeClass::Array { base, .. } => move_pointers(base, bytes, from, to)?,
-        DatatypeClass::Reference(_) => {
-            return Err(Error::unsupported("copying references other than to objects as run-time values"));
+        DatatypeClass::Reference(kind) => {
+            for element in bytes.chunks_exact_mut(size) {
+                reference::move_reference(*kind, element, from, to)?;
+            }
         }
         _ => {}
     }
@@ -404,6 +406,16 @@ fn skippable(found: Result<()>) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(e) if matches!(e.kind(), K::Corrupt(_) | K::Truncated(_)) => Ok(false),
         Err(e) => Err(e),
+    }
+}
+
+/// True if elements have parts in the global heap, or name objects.
+fn holds_addresses(datatype: &Datatype) -> bool {
+    match &datatype.class {
+        DatatypeClass::Reference(_) => true,
+        DatatypeClass::Compound(members) => members.iter().any(|m| holds_addresses(&m.datatype)),
+        DatatypeClass::Array { base, .. } => holds_addresses(base),
+        _ => points_elsewhere(datatype),
     }
 }
 

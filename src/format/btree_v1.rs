@@ -179,6 +179,11 @@ impl<'a> BTreeV1Node<'a> {
         self.header.entries == 0
     }
 
+    /// Bytes of the node up to its last key.
+    pub fn used_len(&self) -> u64 {
+        (header_len(self.sizes) + self.body.len()) as u64
+    }
+
     fn field(&self, index: usize, limit: usize, after_key: bool) -> Result<Bytes<'a>> {
         let key = self.kind.key_len(self.sizes);
         let at = index.saturating_mul(key + usize::from(self.sizes.offset));

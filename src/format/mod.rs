@@ -16,6 +16,7 @@ pub mod fractal_heap_block;
 pub mod free_space;
 pub mod fuzz;
 pub mod global_heap;
+pub mod journal;
 pub mod local_heap;
 pub mod message;
 pub mod object_header;

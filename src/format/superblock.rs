@@ -39,7 +39,10 @@ pub const MAX_LEN: usize = 128;
 pub const FLAG_WRITE: u32 = 0x01;
 /// Status flag: the file is open for single-writer/multiple-reader access.
 pub const FLAG_SWMR: u32 = 0x04;
-const KNOWN_FLAGS: u32 = 0x07;
+/// Status flag of this library, in all versions: a commit was published in a journal at the end of the file, and is not
+/// known to have come to its end. Other libraries refuse a file with a flag that they do not know.
+pub const FLAG_JOURNAL: u32 = 0x80;
+const KNOWN_FLAGS: u32 = 0x07 | FLAG_JOURNAL;
 
 /// Rank K of group leaf nodes where the file does not say.
 pub const DEFAULT_LEAF_K: u16 = 4;

@@ -252,6 +252,22 @@ impl Datatype {
         Datatype { size, class: DatatypeClass::FixedString { padding: StringPadding::NullPadded, charset } }
     }
 
+    /// Reference to an object, in a file with addresses of 8 bytes.
+    pub fn object_reference() -> Self {
+        Datatype { size: 8, class: DatatypeClass::Reference(ReferenceType::Object) }
+    }
+
+    /// Reference to elements of a dataset, in a file with addresses of 8 bytes.
+    pub fn region_reference() -> Self {
+        Datatype { size: 12, class: DatatypeClass::Reference(ReferenceType::Region) }
+    }
+
+    /// Reference of HDF5 1.12 and later to an object, elements of a dataset or an attribute, in a file with addresses of
+    /// 8 bytes.
+    pub fn std_reference() -> Self {
+        Datatype { size: 18, class: DatatypeClass::Reference(ReferenceType::StdObject) }
+    }
+
     /// True when an element is the same `size` bytes in the file and in memory: no variable-length part anywhere.
     pub fn is_fixed(&self) -> bool {
         match &self.class {

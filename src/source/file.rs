@@ -2,13 +2,13 @@
 
 use std::fs::File;
 
-use super::{ByteSource, past_end};
+use super::{ByteSource, LockedFile, past_end};
 use crate::error::Result;
 
 /// A file that is read at positions; many threads may read at once.
 #[derive(Debug)]
 pub struct FileSource {
-    file: File,
+    file: LockedFile,
     len: u64,
 }
 
@@ -18,6 +18,10 @@ impl FileSource {
     /// # Errors
     /// `Io`.
     pub fn new(file: File) -> Result<Self> {
+        Self::locked(file.into())
+    }
+
+    pub(crate) fn locked(file: LockedFile) -> Result<Self> {
         let len = file.metadata()?.len();
         Ok(FileSource { file, len })
     }

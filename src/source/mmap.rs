@@ -5,7 +5,7 @@ use std::fs::File;
 
 use memmap2::Mmap;
 
-use super::{ByteSource, file::read_exact_at, past_end};
+use super::{ByteSource, LockedFile, file::read_exact_at, past_end};
 use crate::error::Result;
 
 /// A mapped file. Metadata and small pieces are read from the map, copies are made by positioned reads, which are faster.
@@ -15,7 +15,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct MmapSource {
     map: Mmap,
-    file: File,
+    file: LockedFile,
 }
 
 impl MmapSource {
@@ -24,11 +24,15 @@ impl MmapSource {
     /// # Errors
     /// `Io`.
     pub fn new(file: File) -> Result<Self> {
+        Self::locked(file.into())
+    }
+
+    pub(crate) fn locked(file: LockedFile) -> Result<Self> {
         // SAFETY: the map is read-only and lives as long as `self`. The bytes may change under us when another
         // process writes to the file; every byte is treated as hostile, no reference into the map is ever assumed to
         // hold what was read before, and all values read from it are plain integers. Truncation is the documented
         // duty of the caller.
-        let map = unsafe { Mmap::map(&file)? };
+        let map = unsafe { Mmap::map(&*file)? };
         Ok(MmapSource { map, file })
     }
 }

@@ -3,6 +3,7 @@
 mod advice;
 #[cfg(any(unix, windows))]
 mod file;
+mod lock;
 mod memory;
 #[cfg(feature = "mmap")]
 mod mmap;
@@ -16,10 +17,14 @@ use crate::error::{Error, Result};
 pub(crate) use advice::advise_huge_pages;
 #[cfg(any(unix, windows))]
 pub use file::FileSource;
+#[cfg(any(unix, windows))]
+pub(crate) use lock::LockedFile;
+pub use lock::Locking;
 pub use memory::MemorySource;
 #[cfg(feature = "mmap")]
 pub use mmap::MmapSource;
-pub use overlay::OverlaySource;
+pub(crate) use overlay::PatchedStore;
+pub use overlay::{OverlaySource, Piece};
 #[cfg(any(unix, windows))]
 pub use store::FileStore;
 pub use store::{ByteStore, MemoryStore};

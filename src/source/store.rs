@@ -28,6 +28,14 @@ pub trait ByteStore: ByteSource {
     /// # Errors
     /// `Io`. What of the earlier writes survives is then unknown.
     fn sync(&self) -> Result<()>;
+
+    /// Ends the lock that keeps others from the store: nothing will be written to it any more.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn unlock(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A file in memory that can be written.
@@ -97,7 +105,7 @@ impl ByteStore for MemoryStore {
 #[cfg(any(unix, windows))]
 #[derive(Debug)]
 pub struct FileStore {
-    file: std::fs::File,
+    file: super::LockedFile,
     len: std::sync::atomic::AtomicU64,
 }
 
@@ -106,7 +114,7 @@ mod of_file {
     use std::{fs::File, sync::atomic::Ordering};
 
     use super::{ByteSource, ByteStore, FileStore, Result, past_end};
-    use crate::source::file::read_exact_at;
+    use crate::source::{LockedFile, file::read_exact_at};
 
     impl FileStore {
         /// Takes a file that is open for reading and writing; nobody else may change its length.
@@ -114,6 +122,10 @@ mod of_file {
         /// # Errors
         /// `Io`.
         pub fn new(file: File) -> Result<Self> {
+            Self::locked(file.into())
+        }
+
+        pub(crate) fn locked(file: LockedFile) -> Result<Self> {
             let len = file.metadata()?.len().into();
             Ok(FileStore { file, len })
         }
@@ -167,6 +179,9 @@ mod of_file {
         fn sync(&self) -> Result<()> {
             // Not only the data: the length has changed too.
             Ok(self.file.sync_all()?)
+        }
+        fn unlock(&self) -> Result<()> {
+            self.file.unlock()
         }
     }
 }

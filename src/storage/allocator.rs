@@ -63,6 +63,41 @@ impl Allocator {
         Ok(at)
     }
 
+    /// New space for an object header that stays where it is: within one sector of the disk, if it is not longer, so
+    /// that one write can change it. `base` is the offset of address 0.
+    pub(crate) fn allocate_header(&mut self, len: u64, base: u64) -> Result<u64> {
+        const SECTOR: u64 = 512;
+        let place = |at: u64| {
+            let start = (base + at) % SECTOR;
+            if len <= SECTOR && start + len > SECTOR { at + SECTOR - start } else { at }
+        };
+        let fits = |&(&at, &size): &(&u64, &u64)| place(at).saturating_add(len) <= at + size;
+        if let Some((&start, &size)) = self.free.iter().take(256).find(fits) {
+            self.free.remove(&start);
+            let at = place(start);
+            self.release((start, at - start));
+            self.release((at + len, start + size - (at + len)));
+            return Ok(at);
+        }
+        let gap = (self.end, place(self.end) - self.end);
+        self.end += gap.1;
+        self.release(gap);
+        let at = self.end;
+        let end = at.checked_add(len).filter(|&end| end < 1 << 62);
+        self.end = end.ok_or_else(|| Error::limit("bytes of a file", len, 1 << 62))?;
+        Ok(at)
+    }
+
+    /// Moves the end to a multiple of a page.
+    pub(crate) fn align_end(&mut self, page: u64) {
+        let end = self.end.next_multiple_of(page.max(1));
+        if end > self.end {
+            let gap = (self.end, end - self.end);
+            self.end = end;
+            self.release(gap);
+        }
+    }
+
     /// New space at the end of the file, where everything is zero that is not written.
     pub(crate) fn allocate_zeroed(&mut self, len: u64) -> Result<u64> {
         let free = std::mem::take(&mut self.free);
@@ -77,6 +112,11 @@ impl Allocator {
             return;
         }
         let (mut start, mut end) = (at, at.saturating_add(len));
+        // What a damaged file names twice is not free twice: it stays unused.
+        let before = self.free.range(..end).next_back();
+        if end > self.end || before.is_some_and(|(&at, &len)| at + len > start) {
+            return;
+        }
         if let Some((&before, &size)) = self.free.range(..start).next_back()
             && before + size == start
         {

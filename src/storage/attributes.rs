@@ -19,6 +19,7 @@ use crate::{
             attribute_info::AttributeInfoMessage,
             dataspace::decode_dataspace,
             datatype::decode_datatype,
+            shared::{SharedPointer, encode_shared},
         },
         object_header::SHARED,
         primitive::Structure,
@@ -107,7 +108,7 @@ pub(crate) fn for_each(
     header: &ObjectHeader,
     f: &mut dyn FnMut(Result<AttributeData>) -> Result<()>,
 ) -> Result<()> {
-    if let Some(session) = store.session_of(header.address) {
+    if let Some(session) = store.session_attributes(header.address) {
         let attributes = session.attributes(store, header.address)?;
         return attributes.into_iter().try_for_each(|attribute| f(Ok(attribute)));
     }
@@ -116,7 +117,7 @@ pub(crate) fn for_each(
 
 /// Calls `f` with the name of every attribute whose name can be read.
 pub(crate) fn for_each_name(store: &Store, header: &ObjectHeader, f: &mut dyn FnMut(&[u8])) -> Result<()> {
-    if let Some(session) = store.session_of(header.address) {
+    if let Some(session) = store.session_attributes(header.address) {
         session.attributes(store, header.address)?.iter().for_each(|a| f(a.name.as_bytes()));
         return Ok(());
     }
@@ -130,9 +131,67 @@ pub(crate) fn for_each_name(store: &Store, header: &ObjectHeader, f: &mut dyn Fn
     })
 }
 
+/// An attribute as the file has it.
+pub(crate) struct StoredAttribute {
+    pub(crate) name: Name,
+    /// Of its message.
+    pub(crate) flags: u8,
+    pub(crate) order: u32,
+    /// Its message; of one that is shared the pointer to it.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Calls `f` with every attribute as the file has it. One that cannot be read is an error.
+pub(crate) fn for_each_stored(
+    store: &Store,
+    header: &ObjectHeader,
+    f: &mut dyn FnMut(StoredAttribute) -> Result<()>,
+) -> Result<()> {
+    for message in header.messages.iter().filter(|m| m.is(MessageType::Attribute)) {
+        let (body, order) = message_body(store, header, message)?;
+        let name = Name::from(AttributeMessage::decode(&body)?.name);
+        let body = header.body(&store.reader, message).to_vec();
+        f(StoredAttribute { name, flags: message.flags, order: order.unwrap_or(0), body })?;
+    }
+    let Some((heap, index)) = dense(store, header)? else { return Ok(()) };
+    let heap = FractalHeap::open(store, heap)?;
+    let sizes = store.reader.sizes;
+    BTreeV2::open(&store.reader, index)?.for_each(&store.reader, &mut |record| {
+        let (body, order) = dense_body(store, &heap, record)?;
+        let record = AttributeName::decode(record, sizes)?;
+        let name = Name::from(AttributeMessage::decode(&body)?.name);
+        let body = match record.flags & SHARED {
+            0 => body.to_vec(),
+            _ => encode_shared(SharedPointer::Heap(record.id), 3, sizes)?,
+        };
+        f(StoredAttribute { name, flags: record.flags, order: order.unwrap_or(0), body })
+    })
+}
+
+/// The creation order of the next attribute of an object.
+pub(crate) fn next_order(store: &Store, header: &ObjectHeader) -> Result<u32> {
+    let info = header.content(store, MessageType::AttributeInfo, |body| {
+        AttributeInfoMessage::decode(body, store.reader.sizes)
+    })?;
+    Ok(info.and_then(|info| info.max_creation_index).unwrap_or(0).into())
+}
+
+/// An attribute from its message as the file has it.
+pub(crate) fn from_stored(
+    store: &Store,
+    flags: u8,
+    body: &[u8],
+    order: Option<u32>,
+) -> Result<AttributeData> {
+    if flags & SHARED != 0 {
+        return decode(store, &store.shared_content(MessageType::Attribute, body, 0)?, order);
+    }
+    decode(store, body, order)
+}
+
 /// Finds an attribute by its name, through the index if there is one.
 pub(crate) fn find(store: &Store, header: &ObjectHeader, name: &[u8]) -> Result<Option<AttributeData>> {
-    if let Some(session) = store.session_of(header.address) {
+    if let Some(session) = store.session_attributes(header.address) {
         return session.attribute(store, header.address, name);
     }
     for message in header.messages.iter().filter(|m| m.is(MessageType::Attribute)) {

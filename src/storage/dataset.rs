@@ -67,9 +67,6 @@ fn before_fill_values(layout: &Layout) -> Fill {
 
 impl DatasetCore {
     pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader) -> Result<Self> {
-        if let Some(session) = store.session_of(header.address) {
-            return session.dataset(store, header.address);
-        }
         Self::open_in(store, header, &Session::default(), 0)
     }
 
@@ -80,6 +77,9 @@ impl DatasetCore {
         session: &Session,
         depth: u32,
     ) -> Result<Self> {
+        if let Some(edits) = store.session_data(header.address) {
+            return edits.dataset(store, header.address, session, depth);
+        }
         let reader = &store.reader;
         let sizes = reader.sizes;
         let (datatype, committed) = datatype_of(store, header)?;

@@ -51,7 +51,7 @@ pub(crate) enum LinkStorage {
 
 impl LinkStorage {
     pub(crate) fn of(store: &Store, header: &ObjectHeader) -> Result<Self> {
-        if let Some(session) = store.session_of(header.address) {
+        if let Some(session) = store.session_links(header.address) {
             return session.link_storage(header.address).map_err(|e| e.at(header.address));
         }
         let sizes = store.reader.sizes;
@@ -107,7 +107,7 @@ impl LinkStorage {
         header: &ObjectHeader,
         f: &mut dyn FnMut(Result<Link>) -> Result<()>,
     ) -> Result<()> {
-        if let Some(session) = store.session_of(header.address) {
+        if let Some(session) = store.session_links(header.address) {
             return session.links(header.address)?.into_iter().try_for_each(|link| f(Ok(link)));
         }
         let reader = &store.reader;
@@ -159,7 +159,7 @@ impl LinkStorage {
 
     /// Finds a link by its name, through the index.
     pub(crate) fn find(&self, store: &Store, header: &ObjectHeader, name: &[u8]) -> Result<Option<Link>> {
-        if let Some(session) = store.session_of(header.address) {
+        if let Some(session) = store.session_links(header.address) {
             return session.link(header.address, name);
         }
         let reader = &store.reader;

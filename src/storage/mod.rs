@@ -26,7 +26,12 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use self::{heap::global::GlobalHeap, object::ObjectHeader, reader::Reader, write::Session};
+use self::{
+    heap::global::GlobalHeap,
+    object::ObjectHeader,
+    reader::Reader,
+    write::{Session, aspect},
+};
 use crate::{
     error::{Context, Error, Result},
     filter::FilterSet,
@@ -35,6 +40,7 @@ use crate::{
         superblock::Superblock,
     },
     limits::Policy,
+    source::Locking,
 };
 
 /// Settings of an open file.
@@ -46,6 +52,8 @@ pub(crate) struct Settings {
     /// Threads that decode chunks; 0 is as many as the machine has.
     pub(crate) threads: usize,
     pub(crate) mmap: bool,
+    /// Locks of the file and of those it leads to.
+    pub(crate) locking: Locking,
     /// Open in spite of status flags that say that a writer has the file open.
     pub(crate) ignore_flags: bool,
     /// Codecs of this file.
@@ -66,6 +74,8 @@ pub(crate) struct Store {
     /// The edits, if the file is being written.
     pub(crate) session: Option<Session>,
     pub(crate) file_space: Option<FileSpaceInfoMessage>,
+    /// Metadata that are in the cache image only: address and bytes.
+    image: Option<Vec<(u64, Vec<u8>)>>,
     /// Address and number of indexes of the table of shared messages.
     shared_message_table: Option<(u64, u8)>,
     shared: OnceLock<Vec<SharedHeap>>,
@@ -84,10 +94,25 @@ impl Store {
         self.session.as_ref().filter(|session| session.knows(address))
     }
 
+    /// The edits of the file, if they have all links of the group at this address.
+    pub(crate) fn session_links(&self, address: u64) -> Option<&Session> {
+        self.session.as_ref().filter(|session| session.has(address, aspect::LINKS))
+    }
+
+    /// The edits of the file, if they have all attributes of the object at this address.
+    pub(crate) fn session_attributes(&self, address: u64) -> Option<&Session> {
+        self.session.as_ref().filter(|session| session.has(address, aspect::ATTRIBUTES))
+    }
+
+    /// The edits of the file, if they have the raw data of the dataset at this address.
+    pub(crate) fn session_data(&self, address: u64) -> Option<&Session> {
+        self.session.as_ref().filter(|session| session.has(address, aspect::DATA))
+    }
+
     /// The header of an object.
     pub(crate) fn header(&self, address: u64) -> Result<ObjectHeader> {
         match self.session_of(address) {
-            Some(session) => session.header(address, &self.reader),
+            Some(session) => session.header(address, self),
             None => ObjectHeader::read(&self.reader, address),
         }
     }

@@ -13,7 +13,8 @@ use super::{
     heap::global::GlobalHeap,
     object::ObjectHeader,
     reader::Reader,
-    write::{NewFile, ROOT_KEY, Session},
+    transaction::{recover, unfinished},
+    write::{EditSettings, NewFile, ROOT_KEY, Session},
 };
 use crate::{
     error::{Context, Error, ErrorKind, Result},
@@ -26,11 +27,11 @@ use crate::{
             shared_table::SharedTableMessage,
         },
         primitive::Structure,
-        superblock::{FLAG_SWMR, FLAG_WRITE, MAX_LEN, SIGNATURE, Superblock},
+        superblock::{FLAG_JOURNAL, FLAG_SWMR, FLAG_WRITE, MAX_LEN, SIGNATURE, Superblock},
     },
     limits::{Limits, Reach},
     model::link::Name,
-    source::{ByteSource, ByteStore, OverlaySource},
+    source::{ByteSource, ByteStore, Locking, OverlaySource, PatchedStore, Piece},
 };
 
 fn other_driver(name: &[u8]) -> Error {
@@ -54,6 +55,39 @@ fn find_signature(source: &dyn ByteSource) -> Result<u64> {
     Err(ErrorKind::NotHdf5.into())
 }
 
+/// The superblock, and the source with a commit done that was published in a journal and did not come to its end.
+fn read_superblock(source: Arc<dyn ByteSource>, base: u64) -> Result<(Superblock, Arc<dyn ByteSource>)> {
+    let read = |source: &dyn ByteSource| {
+        let mut head = vec![0; (source.len() - base).min(MAX_LEN as u64) as usize];
+        source.read_at(base, &mut head)?;
+        Superblock::decode(&head).at(base)
+    };
+    let superblock = read(&*source);
+    if superblock.as_ref().is_ok_and(|s| s.flags & FLAG_JOURNAL == 0) {
+        return Ok((superblock?, source));
+    }
+    let Some(changes) = unfinished(&*source, base)? else { return Ok((superblock?, source)) };
+    let mut overlay = OverlaySource::new(source);
+    changes.into_iter().for_each(|(at, piece)| overlay.put(at, piece));
+    Ok((read(&overlay)?, Arc::new(overlay)))
+}
+
+/// Takes the flags of a writer out of the superblock, and brings a commit in a journal to its end. Tells whether there
+/// was anything.
+pub(crate) fn clear(store: &dyn ByteStore) -> Result<bool> {
+    let base = find_signature(store)?;
+    let recovered = recover(store, base)?;
+    let mut head = vec![0; (store.len() - base).min(MAX_LEN as u64) as usize];
+    store.read_at(base, &mut head)?;
+    let superblock = Superblock::decode(&head).at(base)?;
+    if superblock.flags == 0 {
+        return Ok(recovered);
+    }
+    store.write_at(base, &Superblock { flags: 0, ..superblock }.encode()?)?;
+    store.sync()?;
+    Ok(true)
+}
+
 impl Store {
     /// Opens a file over any source.
     pub(crate) fn open(
@@ -75,6 +109,7 @@ impl Store {
         settings: Settings,
         new: &NewFile,
     ) -> Result<Arc<Store>> {
+        let target = Arc::new(PatchedStore::new(target));
         let (session, superblock) = Session::new(target.clone(), new)?;
         let sizes = superblock.sizes;
         let reader = Reader::growing(target, superblock.base, sizes, Arc::new(Limits::default()));
@@ -87,12 +122,77 @@ impl Store {
             global_heap: GlobalHeap::default(),
             session: Some(session),
             file_space: None,
+            image: None,
             shared_message_table: None,
             shared: OnceLock::new(),
             others: Mutex::new(FxHashMap::default()),
             #[cfg(feature = "parallel")]
             pool: None,
         }))
+    }
+
+    /// Opens a file to change it. A commit that was not brought to its end is, first.
+    pub(crate) fn open_rw(
+        target: Arc<dyn ByteStore>,
+        name: String,
+        path: Option<PathBuf>,
+        limits: Arc<Limits>,
+        settings: Settings,
+        edit: &EditSettings,
+    ) -> Result<Arc<Store>> {
+        let open = || {
+            let base = find_signature(&*target)?;
+            recover(&*target, base)?;
+            let found = Self::open_source(target.clone(), &name, path, limits, settings)?;
+            if found.superblock.flags & FLAG_SWMR != 0 && !found.settings.ignore_flags {
+                return Err(ErrorKind::Locked(
+                    "the superblock says that a SWMR writer has the file open".into(),
+                )
+                .into());
+            }
+            let target = Arc::new(PatchedStore::new(target.clone()));
+            // What is in a cache image gets to its own place with the first commit.
+            for (address, bytes) in found.image.iter().flatten() {
+                target.with(|pieces| pieces.put(base + address, Piece::Bytes(bytes.clone())));
+            }
+            let (sizes, limits) = (found.reader.sizes, found.reader.limits.clone());
+            let reader = Reader::growing(target.clone(), base, sizes, limits);
+            let origin = Store { reader: reader.clone(), ..found };
+            let mut store = origin.again(reader);
+            store.session = Some(Session::edit_of(Arc::new(origin), target, edit)?);
+            store.start_pool()?;
+            Ok(Arc::new(store))
+        };
+        open().map_err(|e: Error| e.in_file(&name))
+    }
+
+    /// The same file, read otherwise.
+    fn again(&self, reader: Reader) -> Store {
+        Store {
+            reader,
+            superblock: self.superblock.clone(),
+            name: self.name.clone(),
+            path: self.path.clone(),
+            settings: self.settings.clone(),
+            global_heap: GlobalHeap::default(),
+            session: None,
+            file_space: self.file_space.clone(),
+            image: None,
+            shared_message_table: self.shared_message_table,
+            shared: OnceLock::new(),
+            others: Mutex::new(FxHashMap::default()),
+            #[cfg(feature = "parallel")]
+            pool: None,
+        }
+    }
+
+    fn start_pool(&mut self) -> Result<()> {
+        #[cfg(feature = "parallel")]
+        if self.settings.threads > 1 {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.threads).build();
+            self.pool = Some(pool.map_err(|e| Error::from(std::io::Error::other(e)))?);
+        }
+        Ok(())
     }
 
     fn open_source(
@@ -103,14 +203,12 @@ impl Store {
         settings: Settings,
     ) -> Result<Store> {
         let base = find_signature(&*source)?;
-        let mut head = vec![0; (source.len() - base).min(MAX_LEN as u64) as usize];
-        source.read_at(base, &mut head)?;
-        let mut superblock = Superblock::decode(&head).at(base)?;
+        let (mut superblock, source) = read_superblock(source, base)?;
         let swmr = superblock.version == 3 && superblock.flags & FLAG_SWMR != 0;
         if superblock.version == 3 && superblock.flags & FLAG_WRITE != 0 && !swmr && !settings.ignore_flags {
             return Err(ErrorKind::Locked(
-                "the superblock says that a writer has the file open; if none has, the flag is left from a crash and \
-                 can be cleared"
+                "the superblock says that a writer has the file open; if none has, the flag is left from a crash, and \
+                 `h5 clear` (or File::clear) takes it back"
                     .into(),
             )
             .into());
@@ -136,6 +234,7 @@ impl Store {
             global_heap: GlobalHeap::default(),
             session: None,
             file_space: None,
+            image: None,
             shared_message_table: None,
             shared: OnceLock::new(),
             others: Mutex::new(FxHashMap::default()),
@@ -150,11 +249,7 @@ impl Store {
         }
         store.extension(&mut superblock)?;
         store.superblock = superblock;
-        #[cfg(feature = "parallel")]
-        if store.settings.threads > 1 {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(store.settings.threads).build();
-            store.pool = Some(pool.map_err(|e| Error::from(std::io::Error::other(e)))?);
-        }
+        store.start_pool()?;
         Ok(store)
     }
 
@@ -197,8 +292,9 @@ impl Store {
                     entry.address
                 )));
             }
-            overlay.put(base + entry.address, entry.data.to_vec());
+            overlay.put(base + entry.address, Piece::Bytes(entry.data.to_vec()));
         }
+        self.image = Some(image.entries.iter().map(|entry| (entry.address, entry.data.to_vec())).collect());
         self.reader = Reader::new(
             Arc::new(overlay),
             base,
@@ -254,19 +350,63 @@ impl Store {
     }
 
     /// Another HDF5 file that this one names; opened once.
-    pub(crate) fn other(&self, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
+    pub(crate) fn other(self: &Arc<Self>, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
         let path = self.locate(name, reach, what)?;
+        // A file that is being written has its content in this session, and a lock that keeps others out.
+        let own = self.session.as_ref().and(self.path.as_ref());
+        if own.and_then(|own| own.canonicalize().ok()).is_some_and(|own| own == path) {
+            return Ok(self.clone());
+        }
         let lock = || self.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = lock().get(&path) {
             return Ok(store.clone());
         }
-        let source = open_path(&path, self.settings.mmap)?;
+        let source = open_path(&path, self.settings.mmap, self.settings.locking)?;
         let shown = path.display().to_string();
         let settings = Settings { threads: self.settings.threads.min(1), ..self.settings.clone() };
         let store = Store::open(source, shown, Some(path.clone()), self.reader.limits.clone(), settings)?;
         lock().insert(path, store.clone());
         Ok(store)
     }
+}
+
+/// The path at which a file that `own` names may be written, as far as the policy allows it. It need not exist; the
+/// folder must. Unlike a file that is read, it is where its name says, or nowhere.
+pub(crate) fn place_for(own: Option<&Path>, name: &[u8], reach: &Reach, what: &str) -> Result<PathBuf> {
+    let shown = String::from_utf8_lossy(name);
+    let denied = |why: &str| Error::denied(format!("{what} {shown:?}: {why}"));
+    if name.is_empty() || name.contains(&0) {
+        return Err(Error::usage(format!("{what} with the name {shown:?}")));
+    }
+    let root = match reach {
+        Reach::None => return Err(denied("no other files may be opened")),
+        Reach::Below(root) => Some(root.canonicalize()?),
+        Reach::Beside | Reach::Anywhere => None,
+    };
+    let own = own.ok_or_else(|| denied("a file that is not on disk has no folder to look in"))?;
+    let own = own.canonicalize()?;
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let root = if *reach == Reach::Beside { Some(folder.to_owned()) } else { root };
+    let path = folder.join(&*os_path(name)?);
+    let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else {
+        return Err(denied("it is no regular file"));
+    };
+    let parent = parent.canonicalize().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::not_found(format!("the folder of {what} {shown:?}")),
+        _ => e.into(),
+    })?;
+    // A link in the place of the file may lead elsewhere.
+    let path = match parent.join(file).symlink_metadata() {
+        Ok(_) => parent.join(file).canonicalize()?,
+        Err(_) => parent.join(file),
+    };
+    if root.is_some_and(|root| !path.starts_with(root)) {
+        return Err(denied("it lies outside the folder that is allowed"));
+    }
+    if path == own || path.metadata().is_ok_and(|m| !m.is_file()) {
+        return Err(denied("it is no file of raw data"));
+    }
+    Ok(path)
 }
 
 fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
@@ -282,8 +422,8 @@ fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
     }
 }
 
-/// Opens a file for reading, mapped if that is wanted and built in.
-pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> {
+/// Opens a file for reading, mapped if that is wanted and built in. The source keeps the lock.
+pub(crate) fn open_path(path: &Path, mmap: bool, locking: Locking) -> Result<Arc<dyn ByteSource>> {
     #[cfg(any(unix, windows))]
     {
         let file = std::fs::File::open(path)?;
@@ -291,16 +431,18 @@ pub(crate) fn open_path(path: &Path, mmap: bool) -> Result<Arc<dyn ByteSource>> 
         if !metadata.is_file() {
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file").into());
         }
+        let file = crate::source::LockedFile::new(file, false, locking)?;
+        // Asked for once more: only now does its length stay.
         #[cfg(feature = "mmap")]
-        if mmap && metadata.len() > 0 {
-            return Ok(Arc::new(crate::source::MmapSource::new(file)?));
+        if mmap && file.metadata()?.len() > 0 {
+            return Ok(Arc::new(crate::source::MmapSource::locked(file)?));
         }
         let _ = mmap;
-        Ok(Arc::new(crate::source::FileSource::new(file)?))
+        Ok(Arc::new(crate::source::FileSource::locked(file)?))
     }
     #[cfg(not(any(unix, windows)))]
     {
-        let _ = mmap;
+        let _ = (mmap, locking);
         Ok(Arc::new(crate::source::MemorySource::new(std::fs::read(path)?)))
     }
 }

@@ -20,8 +20,8 @@ use crate::{
 pub(crate) struct Reader {
     source: Arc<dyn ByteSource>,
     base: u64,
-    /// End of what may be read, relative to the base address.
-    end: u64,
+    /// End of what may be read, relative to the base address; of a file that is being written, the end of the source.
+    end: Option<u64>,
     pub(crate) sizes: Sizes,
     pub(crate) limits: Arc<Limits>,
     /// Metadata blocks read so far, up to `FIRST_READS`.
@@ -42,17 +42,17 @@ impl Reader {
         limits: Arc<Limits>,
     ) -> Self {
         let end = end.min(source.len().saturating_sub(base));
-        Reader { source, base, end, sizes, limits, reads: Arc::default() }
+        Reader { source, base, end: Some(end), sizes, limits, reads: Arc::default() }
     }
 
     /// Of a file that is being written: what is beyond its end is only known when it is read.
     pub(crate) fn growing(source: Arc<dyn ByteSource>, base: u64, sizes: Sizes, limits: Arc<Limits>) -> Self {
-        Reader { source, base, end: 1 << 62, sizes, limits, reads: Arc::default() }
+        Reader { source, base, end: None, sizes, limits, reads: Arc::default() }
     }
 
     /// The address behind the last byte.
     pub(crate) fn end(&self) -> u64 {
-        self.end
+        self.end.unwrap_or_else(|| self.source.len().saturating_sub(self.base))
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -65,11 +65,9 @@ impl Reader {
 
     fn check(&self, address: u64, len: u64) -> Result<u64> {
         match address.checked_add(len) {
-            Some(end) if end <= self.end => Ok(self.base + address),
-            _ => {
-                Err(Error::truncated(format!("{len} bytes wanted, the file ends at {:#x}", self.end))
-                    .at(address))
-            }
+            Some(end) if end <= self.end() => Ok(self.base + address),
+            _ => Err(Error::truncated(format!("{len} bytes wanted, the file ends at {:#x}", self.end()))
+                .at(address)),
         }
     }
 
@@ -99,7 +97,7 @@ impl Reader {
 
     /// Up to `len` bytes: fewer at the end of the file, but at least one.
     pub(crate) fn up_to(&self, address: u64, len: u64) -> Result<Cow<'_, [u8]>> {
-        self.bytes(address, len.min(self.end.saturating_sub(address)).max(1))
+        self.bytes(address, len.min(self.end().saturating_sub(address)).max(1))
     }
 
     /// Fills a buffer.

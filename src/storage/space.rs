@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::{
     Store,
+    allocator::Block,
     btree::{v1, v2::BTreeV2},
     dataset::DatasetCore,
     heap::fractal::FractalHeap,
@@ -74,13 +75,36 @@ struct Blocks<'a> {
     store: &'a Arc<Store>,
     seen: &'a mut FxHashSet<u64>,
     total: &'a mut u64,
+    /// The blocks one by one, as far as they are sure to be in use.
+    list: Option<&'a mut Vec<Block>>,
+}
+
+/// The blocks of the links of a group that are not in its header.
+pub(crate) fn link_blocks(store: &Arc<Store>, header: &ObjectHeader) -> Result<Vec<Block>> {
+    list(store, |blocks| blocks.links(header))
+}
+
+/// The blocks of the attributes of an object that are not in its header.
+pub(crate) fn attribute_blocks(store: &Arc<Store>, header: &ObjectHeader) -> Result<Vec<Block>> {
+    list(store, |blocks| blocks.attributes(header))
+}
+
+/// The blocks of the index of the chunks of a dataset.
+pub(crate) fn index_blocks(store: &Arc<Store>, header: &ObjectHeader) -> Result<Vec<Block>> {
+    list(store, |blocks| blocks.chunk_index(header))
+}
+
+fn list(store: &Arc<Store>, f: impl FnOnce(&mut Blocks<'_>) -> Result<()>) -> Result<Vec<Block>> {
+    let (mut out, mut seen, mut total) = (Vec::new(), FxHashSet::default(), 0);
+    f(&mut Blocks { store, seen: &mut seen, total: &mut total, list: Some(&mut out) })?;
+    Ok(out)
 }
 
 impl Tally {
     /// Adds what belongs to an object. An error of one part does not keep the others from being counted.
     pub(crate) fn add(&mut self, store: &Arc<Store>, header: &ObjectHeader) -> Result<()> {
         let Tally { seen, bytes } = self;
-        let mut blocks = Blocks { store, seen, total: &mut bytes.header };
+        let mut blocks = Blocks { store, seen, total: &mut bytes.header, list: None };
         blocks.object_header(header);
         blocks.total = &mut bytes.attributes;
         let attributes = blocks.attributes(header);
@@ -107,7 +131,7 @@ impl Store {
         let mut seen = FxHashSet::default();
         // Errors end one structure; its rest is unaccounted.
         space.superblock = self.superblock.encode().map_or(0, |b| b.len() as u64);
-        let mut blocks = Blocks { store: self, seen: &mut seen, total: &mut space.superblock };
+        let mut blocks = Blocks { store: self, seen: &mut seen, total: &mut space.superblock, list: None };
         if let Some(Ok(header)) = self.superblock.extension.map(|at| ObjectHeader::read(&self.reader, at)) {
             blocks.object_header(&header);
         }
@@ -137,9 +161,18 @@ impl Blocks<'_> {
     /// Counts a block, if it has not been met, as far as it lies in the file. False if it has.
     fn add(&mut self, address: u64, len: u64) -> bool {
         let inside = len.min(self.store.reader.end().saturating_sub(address));
+        self.add_used(address, inside, inside)
+    }
+
+    /// Counts a block of which only a part is used. That other writers left room for the rest is not sure.
+    fn add_used(&mut self, address: u64, used: u64, len: u64) -> bool {
+        let inside = len.min(self.store.reader.end().saturating_sub(address));
         let new = inside > 0 && self.seen.insert(address);
         if new {
             *self.total = self.total.saturating_add(inside);
+            if let Some(list) = &mut self.list {
+                list.push((address, used.min(inside)));
+            }
         }
         new
     }
@@ -166,10 +199,18 @@ impl Blocks<'_> {
                 let leaf_k = usize::from(store.superblock.leaf_k);
                 let symbols_len = SymbolTableNode::encoded_len(2 * leaf_k, sizes) as u64;
                 v1::for_each_node(&store.reader, btree, KeyKind::Group, &mut |address, node| {
-                    self.add(address, node_len);
+                    self.add_used(address, node.used_len(), node_len);
                     if node.header.level == 0 {
                         for i in 0..node.len() {
-                            self.add(node.child(i)?, symbols_len);
+                            let child = node.child(i)?;
+                            let used = SymbolTableNode::encoded_len(0, sizes) as u64;
+                            let bytes = store.reader.bytes(child, used)?;
+                            let count = usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));
+                            self.add_used(
+                                child,
+                                SymbolTableNode::encoded_len(count, sizes) as u64,
+                                symbols_len,
+                            );
                         }
                     }
                     Ok(())
@@ -338,8 +379,8 @@ impl Blocks<'_> {
             ChunkIndexType::BTreeV1 => {
                 let kind = KeyKind::Chunk { coordinates: chunk.len() as u8 + 1 };
                 let node_len = kind.node_len(store.superblock.chunk_k, sizes) as u64;
-                v1::for_each_node(&store.reader, *address, kind, &mut |address, _| {
-                    self.add(address, node_len);
+                v1::for_each_node(&store.reader, *address, kind, &mut |address, node| {
+                    self.add_used(address, node.used_len(), node_len);
                     Ok(())
                 })
             }

@@ -14,7 +14,6 @@ use rustc_hash::FxHashMap;
 use super::{
     Store,
     dataset::DatasetCore,
-    object::ObjectHeader,
     raw_data::{RawData, ReadOptions, output::Output},
     resolve::Location,
 };
@@ -79,7 +78,7 @@ fn open(
     if let Some(source) = session.opened.borrow().get(&key) {
         return Ok(source.clone());
     }
-    let header = ObjectHeader::read(&found.store.reader, found.address)?;
+    let header = found.store.header(found.address)?;
     let core = DatasetCore::open_in(&found.store, &header, session, depth + 1)?;
     let source = Arc::new(Source { store: found.store, core });
     session.opened.borrow_mut().insert(key, source.clone());
@@ -116,7 +115,7 @@ fn find(
 }
 
 /// The name with `%b` as a block number and `%%` as a percent sign.
-fn substitute(name: &Name, block: Option<u64>) -> Result<Name> {
+pub(crate) fn substitute(name: &Name, block: Option<u64>) -> Result<Name> {
     let mut out = Vec::new();
     let mut bytes = name.as_bytes().iter();
     while let Some(&b) = bytes.next() {
@@ -130,7 +129,7 @@ fn substitute(name: &Name, block: Option<u64>) -> Result<Name> {
     Ok(Name::from(out))
 }
 
-fn has_block_number(name: &Name) -> bool {
+pub(crate) fn has_block_number(name: &Name) -> bool {
     let mut bytes = name.as_bytes().iter();
     while let Some(&b) = bytes.next() {
         if b == b'%' && bytes.next() == Some(&b'b') {

@@ -62,6 +62,18 @@ impl FileSpaceInfoMessage {
         }
     }
 
+    /// The same, with no manager that knows of any free space.
+    pub fn without_managers(mut self) -> Self {
+        match &mut self {
+            FileSpaceInfoMessage::V0 { managers: Some(managers), .. } => *managers = [None; 6],
+            FileSpaceInfoMessage::V1 { managers: Some(managers), end_before_managers, .. } => {
+                (*managers, *end_before_managers) = ([None; 12], None);
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// The body of the message.
     ///
     /// # Errors

@@ -200,13 +200,17 @@ fn run_all<T: Send>(
 }
 
 pub(super) fn chunked(state: &mut State, id: NodeId) -> Result<&mut ChunkedState> {
-    match &mut state.node_mut(id)?.dataset_mut()?.data {
-        RawState::Chunked(chunked) => Ok(chunked),
-        _ => Err(Error::usage("not chunked")),
-    }
+    state.chunked(id)
 }
 
 impl State {
+    pub(super) fn chunked(&mut self, id: NodeId) -> Result<&mut ChunkedState> {
+        match &mut self.node_mut(id)?.dataset_mut()?.data {
+            RawState::Chunked(chunked) => Ok(chunked),
+            _ => Err(Error::usage("not chunked")),
+        }
+    }
+
     pub(super) fn write_chunks(&mut self, id: NodeId, parts: &Parts, bytes: &[u8]) -> Result<()> {
         let dataset = self.node(id)?.dataset()?;
         let shape = Shape::of(dataset)?;
@@ -285,6 +289,9 @@ impl State {
 
     /// Stores the encoded bytes of a chunk.
     pub(super) fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
+        if self.is_implicit(id)? {
+            return self.store_implicit(id, place, bytes);
+        }
         let size = bytes.len() as u64;
         let old = chunked(self, id)?.chunks.get(place).and_then(|c| c.stored);
         let address = match old {
@@ -349,6 +356,10 @@ impl State {
     pub(super) fn allocate_chunks(&mut self, id: NodeId) -> Result<()> {
         let dataset = self.node(id)?.dataset()?;
         let shape = Shape::of(dataset)?;
+        if self.is_implicit(id)? {
+            return self.allocate_implicit(id, &shape.filled());
+        }
+        let dataset = self.node(id)?.dataset()?;
         let grid: Vec<u64> =
             dataset.dataspace.dims().iter().zip(&shape.chunk).map(|(d, &c)| d.div_ceil(c)).collect();
         let (bytes, mask) = shape.encode(shape.filled(), &mut Scratch::default())?;
@@ -363,10 +374,17 @@ impl State {
     /// Drops the chunks outside a smaller extent, and fills those at its edge.
     pub(super) fn cut_chunks(&mut self, id: NodeId, dims: &[u64]) -> Result<()> {
         let shape = Shape::of(self.node(id)?.dataset()?)?;
+        let implicit = self.is_implicit(id)?;
         let places: Vec<Box<[u64]>> = chunked(self, id)?.chunks.keys().cloned().collect();
         for place in places {
             let origin: Vec<u64> = place.iter().zip(&shape.chunk).map(|(p, c)| p * c).collect();
-            if origin.iter().zip(dims).any(|(o, d)| o >= d) {
+            if implicit && origin.iter().zip(dims).any(|(o, d)| o >= d) {
+                // Its place stays, and holds the fill value when the extent grows again.
+                self.merge(id, &shape, place.to_vec(), &mut |chunk| {
+                    chunk.copy_from_slice(&shape.filled());
+                    Ok(())
+                })?;
+            } else if origin.iter().zip(dims).any(|(o, d)| o >= d) {
                 let gone: Option<ChunkState> = chunked(self, id)?.chunks.remove(&place);
                 let Some(gone) = gone else { continue };
                 self.buffered = self.buffered.saturating_sub(gone.elements.map_or(0, |e| e.len() as u64));

@@ -14,7 +14,6 @@ use crate::{
         chunk_element::{CLIENT_CHUNK, CLIENT_FILTERED, ChunkElement, ElementFormat},
         fixed_array::{FixedArrayBlock, FixedArrayHeader},
         primitive::{Sizes, Structure},
-        superblock::DEFAULT_CHUNK_K,
     },
     model::{dataspace::element_count, layout::ChunkIndexType},
     storage::{allocator::Block, chunk_index::ChunkEntry, transaction::Transaction},
@@ -28,6 +27,10 @@ pub(super) struct IndexSource<'a> {
     pub(super) element_size: u64,
     pub(super) filtered: bool,
     pub(super) sizes: Sizes,
+    /// Half of the children of a node of a B-tree version 1.
+    pub(super) chunk_k: u16,
+    /// Version of the layout message.
+    pub(super) layout_version: u8,
 }
 
 impl IndexSource<'_> {
@@ -47,8 +50,11 @@ impl IndexSource<'_> {
         self.state.chunk.iter().fold(self.element_size, |n, &c| n.saturating_mul(c))
     }
 
-    /// Bytes of the size of a filtered chunk in an element of an array or a record of layout 4.
+    /// Bytes of the size of a filtered chunk in an element of an array or a record.
     fn size_width(&self) -> u8 {
+        if self.layout_version >= 5 {
+            return self.sizes.length;
+        }
         (1 + (self.chunk_bytes().max(1).ilog2() + 8) / 8).min(8) as u8
     }
 
@@ -72,6 +78,11 @@ pub(super) fn build(
     source: &IndexSource<'_>,
 ) -> Result<(Option<u64>, ChunkIndexType)> {
     let index = source.state.index;
+    if index == ChunkIndexType::Implicit {
+        // Also of an extent without elements.
+        let first = source.state.chunks.values().next().and_then(|chunk| chunk.stored);
+        return Ok((first.map(|(entry, _)| entry.address), index));
+    }
     let Some((_, first)) = source.entries().next() else { return Ok((None, index)) };
     let address = match index {
         ChunkIndexType::BTreeV1 => btree_v1(tx, blocks, source)?,
@@ -102,7 +113,7 @@ pub(super) fn build(
             }
             btree_v2::build(tx, blocks, kind, &records, source.sizes)?
         }
-        ChunkIndexType::Implicit => return Err(Error::unsupported("writing implicit chunk indexes")),
+        ChunkIndexType::Implicit => return Ok((None, index)),
     };
     Ok((Some(address), index))
 }
@@ -129,8 +140,8 @@ fn btree_v1(tx: &mut Transaction, blocks: &mut Vec<Block>, source: &IndexSource<
     }
     last.iter_mut().for_each(|p| *p += 1);
     let behind = key(&last, None)?;
-    let node_len = kind.node_len(DEFAULT_CHUNK_K, source.sizes) as u64;
-    let (capacity, mut height) = (2 * usize::from(DEFAULT_CHUNK_K), 0);
+    let node_len = kind.node_len(source.chunk_k, source.sizes) as u64;
+    let (capacity, mut height) = (2 * usize::from(source.chunk_k), 0);
     loop {
         let nodes = level.len().div_ceil(capacity);
         // All about equally full; their addresses first, since they name their neighbours.
@@ -149,7 +160,7 @@ fn btree_v1(tx: &mut Transaction, blocks: &mut Vec<Block>, source: &IndexSource<
                 left: i.checked_sub(1).map(|i| addresses[i]),
                 right: addresses.get(i + 1).copied(),
             };
-            let bytes = encode_node(header, kind, &keys, &children, DEFAULT_CHUNK_K, source.sizes)?;
+            let bytes = encode_node(header, kind, &keys, &children, source.chunk_k, source.sizes)?;
             tx.put_at(address, &bytes)?;
             blocks.push((address, node_len));
             above.push((keys.swap_remove(0), address));

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Session, SessionHeap, State,
-    header::{MAX_MESSAGE, Parts},
-    node::{Body, ChunkedState, DatasetBody, Node, NodeId, RawState, Target},
+    header::MAX_MESSAGE,
+    node::{Body, ChunkedState, DatasetBody, Node, NodeId, Parts, RawState, Target},
     spec::{DatasetSpec, check_datatype, filter_spec, guess_chunk, index_type},
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         layout::ChunkIndexType,
         selection::Selection,
     },
+    storage::external::ExternalTargets,
 };
 
 /// Gives all elements as the file has them.
@@ -32,16 +33,19 @@ impl Session {
         data: Option<Data<'_>>,
     ) -> Result<u64> {
         let mut state = self.edit()?;
-        let from = state.find(from)?;
-        let body = state.dataset_body(spec)?;
+        let from = state.open(from)?;
+        let mut body = state.dataset_body(spec)?;
         if let Some(path) = path {
             state.check_place(from, path)?;
         }
+        body.committed = spec.committed.map(|key| state.pin_type(key, &spec.datatype)).transpose()?;
+        let committed = body.committed;
         let id = state.push(Node::new(Body::Dataset(Box::new(body)), spec.attribute_order))?;
         let made = state.fill_dataset(id, data).and_then(|()| match path {
             Some(path) => state.link(from, path, Target::Node(id)),
             None => Ok(()),
         });
+        let made = made.and_then(|()| state.count_use(committed));
         if let Err(e) = made {
             state.drop_data(id);
             // Its number stays taken if others were made since, which hold the lock no one else has: none.
@@ -58,12 +62,19 @@ impl State {
     fn fill_dataset(&mut self, id: NodeId, data: Option<Data<'_>>) -> Result<()> {
         let early = {
             let dataset = self.node(id)?.dataset()?;
-            dataset.fill.allocation == AllocationTime::Early && !matches!(dataset.data, RawState::Compact(_))
+            dataset.fill.allocation == AllocationTime::Early
+                && matches!(dataset.data, RawState::Contiguous { .. } | RawState::Chunked(_))
         };
         if early {
             self.allocate_all(id)?;
         }
-        let Some(data) = data else { return Ok(()) };
+        let Some(data) = data else {
+            let targets = match &self.node(id)?.dataset()?.data {
+                RawState::External(targets) => targets.clone(),
+                _ => return Ok(()),
+            };
+            return self.fill_external(id, &targets);
+        };
         data(&mut SessionHeap(self), &mut |state, bytes| {
             let all = {
                 let dataset = state.node(id)?.dataset()?;
@@ -76,7 +87,7 @@ impl State {
         })
     }
 
-    fn dataset_body(&self, spec: &DatasetSpec) -> Result<DatasetBody> {
+    fn dataset_body(&mut self, spec: &DatasetSpec) -> Result<DatasetBody> {
         check_datatype(&spec.datatype)?;
         let size = spec.datatype.size;
         if let Some(fill) = &spec.fill_value
@@ -90,7 +101,14 @@ impl State {
             return Err(Error::shape(format!("extent {dims:?} above its maximum {max_dims:?}")));
         }
         let resizable = dims.iter().zip(&max_dims).any(|(d, max)| *max != Some(*d));
-        let chunked = spec.chunk.is_some() || resizable || !spec.filters.is_empty();
+        let elsewhere = spec.external.is_some() || !spec.mappings.is_empty();
+        let plain = spec.chunk.is_none() && spec.filters.is_empty() && !spec.compact && !dims.is_empty();
+        if elsewhere && (!plain || spec.external.is_some() && !spec.mappings.is_empty()) {
+            return Err(Error::usage(
+                "an external or virtual dataset has dimensions, and neither chunks, filters nor another layout",
+            ));
+        }
+        let chunked = !elsewhere && (spec.chunk.is_some() || resizable || !spec.filters.is_empty());
         if chunked && dims.is_empty() {
             return Err(Error::usage("a scalar or null dataset has no chunks, filters or growth"));
         }
@@ -111,9 +129,17 @@ impl State {
             if pipeline.filters.len() > 32 {
                 return Err(Error::usage("more than 32 filters"));
             }
-            let index = index_type(self.profile, dims, &max_dims, &chunk);
+            let early = spec.allocation == Some(AllocationTime::Early);
+            let index =
+                index_type(self.profile, dims, &max_dims, &chunk, early && pipeline.filters.is_empty());
             let state = ChunkedState { chunk, index, chunks: BTreeMap::new() };
             (RawState::Chunked(state), AllocationTime::Incremental)
+        } else if let Some(targets) = &spec.external {
+            check_external(targets, &max_dims, dims, size as u64)?;
+            (RawState::External(targets.clone()), AllocationTime::Late)
+        } else if !spec.mappings.is_empty() {
+            let object = self.store_mappings(&spec.mappings, &max_dims)?;
+            (RawState::Virtual { mappings: spec.mappings.clone(), object }, AllocationTime::Incremental)
         } else if spec.compact {
             let bytes = spec.dataspace.len()?.saturating_mul(size as u64);
             if bytes > MAX_MESSAGE as u64 - 16 {
@@ -137,6 +163,7 @@ impl State {
             value,
         };
         let body = DatasetBody {
+            layout_version: None,
             datatype: Arc::new(spec.datatype.clone()),
             committed: None,
             dataspace: spec.dataspace.clone(),
@@ -180,7 +207,7 @@ impl State {
             .iter()
             .zip(chunk)
             .try_fold(1u64, |n, (max, &c)| n.checked_mul(max.map_or(1, |max| max.div_ceil(c)).max(1)));
-        let limit = match index_type(self.profile, &[], max_dims, chunk) {
+        let limit = match index_type(self.profile, &[], max_dims, chunk, false) {
             ChunkIndexType::FixedArray { .. } => 1 << 40,
             _ => 1 << 62,
         };
@@ -188,5 +215,26 @@ impl State {
             return Err(Error::limit("chunks of a dataset", count.unwrap_or(u64::MAX), limit));
         }
         Ok(())
+    }
+}
+
+/// Checks that external files have room for the largest extent, which only the first dimension can reach.
+fn check_external(
+    targets: &ExternalTargets,
+    max_dims: &[Option<u64>],
+    dims: &[u64],
+    element_size: u64,
+) -> Result<()> {
+    if max_dims.iter().zip(dims).skip(1).any(|(max, d)| *max != Some(*d)) {
+        return Err(Error::usage("an external dataset can grow in its first dimension only"));
+    }
+    let wanted = max_dims.iter().try_fold(element_size, |n, max| Some(n.saturating_mul((*max)?)));
+    match (wanted, targets.capacity()) {
+        (_, None) => Ok(()),
+        (Some(wanted), Some(room)) if wanted <= room => Ok(()),
+        (wanted, Some(room)) => Err(Error::shape(format!(
+            "external files of {room} bytes for {}",
+            wanted.map_or_else(|| "data without a bound".to_owned(), |n| format!("{n} bytes"))
+        ))),
     }
 }

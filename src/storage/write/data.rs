@@ -3,7 +3,7 @@
 use super::{
     Session, SessionHeap, State,
     chunk_data::Parts,
-    node::{NodeId, RawState},
+    node::{NodeId, RawState, aspect},
 };
 use crate::{
     error::{Error, Result},
@@ -24,14 +24,17 @@ impl Session {
     /// Writes the selected elements, which `encode` gives as the file has them.
     pub(crate) fn write(&self, address: u64, selection: &Resolved, encode: Encode<'_>) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(address)?;
+        let id = state.open(address)?;
+        state.load_data(id)?;
         encode(&mut SessionHeap(&mut state), &mut |state, bytes| state.write(id, selection, bytes))
     }
 
     /// The extent of a dataset.
     pub(crate) fn dims(&self, address: u64) -> Result<Vec<u64>> {
-        let state = self.lock();
-        Ok(state.node(state.find(address)?)?.dataset()?.dataspace.dims().to_vec())
+        let mut state = self.lock();
+        let id = state.open(address)?;
+        state.load_data(id)?;
+        Ok(state.node(id)?.dataset()?.dataspace.dims().to_vec())
     }
 
     /// Gives a dataset a larger extent, and writes the elements that it gained.
@@ -43,7 +46,8 @@ impl Session {
         encode: Encode<'_>,
     ) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(address)?;
+        let id = state.open(address)?;
+        state.load_data(id)?;
         let before = state.node(id)?.dataset()?.dataspace.dims().to_vec();
         encode(&mut SessionHeap(&mut state), &mut |state, bytes| {
             state.resize(id, dims)?;
@@ -57,7 +61,8 @@ impl Session {
     /// Gives a dataset another extent.
     pub(crate) fn resize(&self, address: u64, dims: &[u64]) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(address)?;
+        let id = state.open(address)?;
+        state.load_data(id)?;
         state.resize(id, dims)
     }
 }
@@ -75,8 +80,16 @@ impl State {
             return Ok(());
         }
         let dims = dataset.dataspace.dims().to_vec();
-        self.touch(id)?;
+        if let RawState::External(files) = &dataset.data {
+            let files = files.clone();
+            return self.write_external(id, &files, selection, bytes);
+        }
+        self.touch(id, aspect::DATA)?;
         match &mut self.node_mut(id)?.dataset_mut()?.data {
+            RawState::External(_) => Ok(()),
+            RawState::Virtual { .. } => {
+                Err(Error::unsupported("writing to the sources of a virtual dataset through it"))
+            }
             RawState::Compact(data) => selection.for_each_run(&dims, &mut |run| {
                 let (source, target, len) = range(run, size)?;
                 let from = bytes.get(source..source + len);
@@ -110,8 +123,9 @@ impl State {
             Resolved::Grid(axes) => axes.iter().zip(dims).all(|(a, &d)| a.start == 0 && a.len() == d),
             Resolved::Runs(runs) => matches!(runs[..], [run] if run.source == 0 && run.len * size == total),
         };
+        let in_place = published && !whole && !self.copies(bytes.len() as u64, total);
         let at = match address {
-            Some(at) if !published => at,
+            Some(at) if !published || in_place => at,
             _ if whole => self.tx.allocator.allocate(total)?,
             Some(old) => {
                 let at = self.tx.allocator.allocate(total)?;
@@ -126,8 +140,11 @@ impl State {
             selection.for_each_run(dims, &mut |run| {
                 let (source, target, len) = range(run, size)?;
                 let piece = bytes.get(source..source + len).unwrap_or_default();
-                self.put_data(at + target, piece)
+                if in_place { self.tx.patch(at + target, piece) } else { self.put_data(at + target, piece) }
             })?;
+        }
+        if in_place {
+            return Ok(());
         }
         if let RawState::Contiguous { address, published } = &mut self.node_mut(id)?.dataset_mut()?.data {
             let old = address.replace(at).filter(|old| *old != at);
@@ -135,6 +152,12 @@ impl State {
             old.into_iter().for_each(|old| self.tx.allocator.leave((old, total)));
         }
         Ok(())
+    }
+
+    /// Whether elements that the last commit has are copied to a new place with what is written to some of them, and
+    /// not changed in their place, which writes twice.
+    fn copies(&self, bytes: u64, total: u64) -> bool {
+        total <= SMALL as u64 || bytes >= total / 2
     }
 
     /// Raw data: gathered if they are few.
@@ -161,7 +184,7 @@ impl State {
         Ok(at)
     }
 
-    fn copy(&mut self, from: u64, to: u64, len: u64) -> Result<()> {
+    pub(super) fn copy(&mut self, from: u64, to: u64, len: u64) -> Result<()> {
         let mut done = 0;
         while done < len {
             let piece = self.tx.read(from + done, (len - done).min(PIECE))?;
@@ -212,9 +235,10 @@ impl State {
 
     fn resize(&mut self, id: NodeId, dims: &[u64]) -> Result<()> {
         let dataset = self.node(id)?.dataset()?;
-        let (Dataspace::Simple { dims: old, .. }, RawState::Chunked(_)) = (&dataset.dataspace, &dataset.data)
+        let (Dataspace::Simple { dims: old, .. }, RawState::Chunked(_) | RawState::External(_)) =
+            (&dataset.dataspace, &dataset.data)
         else {
-            return Err(Error::usage("only a chunked dataset can be resized"));
+            return Err(Error::usage("only a chunked or external dataset can be resized"));
         };
         let max_dims = dataset.dataspace.max_dims();
         if dims.len() != old.len()
@@ -230,8 +254,8 @@ impl State {
             return Ok(());
         }
         let shrinks = old.iter().zip(dims).any(|(old, new)| new < old);
-        self.touch(id)?;
-        if shrinks {
+        self.touch(id, aspect::DATA)?;
+        if shrinks && matches!(self.node(id)?.dataset()?.data, RawState::Chunked(_)) {
             self.cut_chunks(id, dims)?;
         }
         if let Dataspace::Simple { dims: old, .. } = &mut self.node_mut(id)?.dataset_mut()?.dataspace {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use super::{
     Session, State,
     header::{MAX_MESSAGE, attribute_body},
-    node::{AttributeEntry, Body, GroupBody, LinkEntry, Node, NodeId, Order, Target},
+    node::{AttributeEntry, Body, GroupBody, LinkEntry, Node, NodeId, Order, Target, aspect},
 };
 use crate::{
     element::HeapWrite,
     error::{Error, Result},
-    format::message::dataspace::encode_dataspace,
     model::{
         dataspace::Dataspace,
         datatype::{Charset, Datatype},
@@ -35,6 +34,8 @@ pub(crate) enum NewLink {
 #[derive(Clone, Debug)]
 pub(crate) struct NewAttribute {
     pub(crate) datatype: Arc<Datatype>,
+    /// Key of the committed datatype that it is.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     pub(crate) bytes: Vec<u8>,
 }
@@ -61,17 +62,41 @@ impl HeapWrite for SessionHeap<'_> {
 }
 
 /// The character set of a name.
-fn charset(name: &[u8]) -> Result<Charset> {
+pub(super) fn charset(name: &[u8]) -> Result<Charset> {
     if name.is_empty() || name.contains(&0) {
         return Err(Error::usage(format!("{:?} is no name", Name::from(name))));
     }
     Ok(if name.is_ascii() { Charset::Ascii } else { Charset::Utf8 })
 }
 
+/// Soft links that are followed on the way to a group.
+const MAX_HOPS: u32 = 16;
+
 impl State {
+    /// The object that a link of a group leads to, within the file.
+    fn follow(&mut self, group: NodeId, target: &Target, hops: u32) -> Result<NodeId> {
+        match target {
+            Target::Node(id) => Ok(*id),
+            Target::Address(address) => self.open(*address),
+            Target::Soft(path) if hops < MAX_HOPS => {
+                let mut here = if path.as_bytes().starts_with(b"/") { super::ROOT } else { group };
+                for name in components(path.as_bytes()) {
+                    let missing = || Error::not_found(format!("{} in {path}", Name::from(name)));
+                    let target = self.child(here, name)?.ok_or_else(missing)?;
+                    here = self.follow(here, &target, hops + 1)?;
+                }
+                Ok(here)
+            }
+            Target::Soft(_) => Err(Error::limit("links followed", u64::from(hops) + 1, MAX_HOPS.into())),
+            Target::External { .. } | Target::User { .. } => {
+                Err(Error::unsupported("a change behind an external or user-defined link"))
+            }
+        }
+    }
+
     /// The group that a link of this path belongs into, as far as it exists, and the names of the groups that are
     /// missing; the last is that of the link.
-    fn place<'p>(&self, from: NodeId, path: &'p [u8]) -> Result<(NodeId, Vec<&'p [u8]>)> {
+    pub(super) fn place<'p>(&mut self, from: NodeId, path: &'p [u8]) -> Result<(NodeId, Vec<&'p [u8]>)> {
         let mut here = if path.starts_with(b"/") { super::ROOT } else { from };
         let mut names: Vec<&[u8]> = components(path).collect();
         if names.is_empty() {
@@ -79,37 +104,45 @@ impl State {
         }
         names.iter().try_for_each(|name| charset(name).map(drop))?;
         while names.len() > 1 {
-            let group = self.node(here)?.group()?;
-            match group.links.get(&Name::from(names[0])).map(|link| &link.target) {
-                Some(Target::Node(id)) => here = *id,
-                Some(_) => {
-                    return Err(Error::unsupported("making something behind a soft or external link"));
-                }
-                None => break,
-            }
+            let Some(target) = self.child(here, names[0])? else { break };
+            here = self.follow(here, &target, 0)?;
             names.remove(0);
         }
-        let group = self.node(here)?.group()?;
-        if names.len() == 1 && group.links.contains_key(&Name::from(names[0])) {
+        let there = self.child(here, names[0])?;
+        if names.len() == 1 && there.is_some() {
             return Err(Error::usage(format!("there is a link {} already", Name::from(names[0]))));
         }
         Ok((here, names))
     }
 
+    /// The group and the name of a link that is there.
+    pub(super) fn find_link<'p>(&mut self, from: NodeId, path: &'p [u8]) -> Result<(NodeId, &'p [u8])> {
+        let mut here = if path.starts_with(b"/") { super::ROOT } else { from };
+        let names: Vec<&[u8]> = components(path).collect();
+        let Some((last, groups)) = names.split_last() else { return Err(Error::usage("an empty name")) };
+        let missing = |name: &[u8]| Error::not_found(format!("{} in {}", Name::from(name), Name::from(path)));
+        for name in groups {
+            let target = self.child(here, name)?.ok_or_else(|| missing(name))?;
+            here = self.follow(here, &target, 0)?;
+        }
+        self.child(here, last)?.ok_or_else(|| missing(last))?;
+        Ok((here, last))
+    }
+
     /// Checks that a link can be made, before its object is.
     pub(super) fn check_place(&mut self, from: NodeId, path: &[u8]) -> Result<()> {
         let (here, _) = self.place(from, path)?;
-        self.touch(here)
+        self.load_links(here)
     }
 
     /// Makes a link, and the groups above it that are missing.
     pub(super) fn link(&mut self, from: NodeId, path: &[u8], target: Target) -> Result<()> {
         let (mut here, names) = self.place(from, path)?;
-        if let Target::Node(id) = target {
-            // Its link count is in its header.
-            self.touch(id)?;
+        self.load_links(here)?;
+        let is_old = names.len() == 1 && self.node(here)?.group()?.symbol_table.is_some();
+        if is_old && matches!(target, Target::External { .. } | Target::User { .. }) {
+            return Err(super::symbol_table::external());
         }
-        self.touch(here)?;
         let Some((last, missing)) = names.split_last() else { return Ok(()) };
         for name in missing {
             let order = self.node(here)?.group()?.order;
@@ -121,16 +154,39 @@ impl State {
         self.insert_link(here, last, target)
     }
 
-    fn insert_link(&mut self, here: NodeId, name: &[u8], target: Target) -> Result<()> {
+    pub(super) fn insert_link(&mut self, here: NodeId, name: &[u8], target: Target) -> Result<()> {
         let charset = charset(name)?;
-        if let Target::Node(id) = target {
-            self.node_mut(id)?.parents.push(here);
-        }
+        // Its link count is in its header.
+        let target = match target {
+            Target::Address(address) => Target::Node(self.open(address)?),
+            other => other,
+        };
+        let target = match target {
+            Target::Node(id) => self.count_up(id, here)?,
+            other => other,
+        };
+        self.touch(here, aspect::LINKS)?;
         let group = self.node_mut(here)?.group_mut()?;
         let order = group.next_order;
         group.next_order += 1;
         group.links.insert(Name::from(name), LinkEntry { charset, order, target });
         Ok(())
+    }
+
+    /// One more hard link to an object; how the link names it.
+    pub(super) fn count_up(&mut self, id: NodeId, from: NodeId) -> Result<Target> {
+        self.touch(id, aspect::COUNT)?;
+        let node = self.node_mut(id)?;
+        match (&mut node.stored, node.address) {
+            (Some(stored), Some(address)) => {
+                stored.links = stored.links.saturating_add(1);
+                Ok(Target::Address(address))
+            }
+            _ => {
+                node.parents.push(from);
+                Ok(Target::Node(id))
+            }
+        }
     }
 
     pub(super) fn push(&mut self, node: Node) -> Result<NodeId> {
@@ -145,7 +201,7 @@ impl Session {
     /// Makes a group; its key.
     pub(crate) fn new_group(&self, from: u64, path: &[u8], links: Order, attributes: Order) -> Result<u64> {
         let mut state = self.edit()?;
-        let from = state.find(from)?;
+        let from = state.open(from)?;
         state.check_place(from, path)?;
         let group = GroupBody { order: links, ..GroupBody::default() };
         let id = state.push(Node::new(Body::Group(group), attributes))?;
@@ -156,7 +212,7 @@ impl Session {
     /// Makes a committed datatype; its key.
     pub(crate) fn new_datatype(&self, from: u64, path: &[u8], datatype: Datatype) -> Result<u64> {
         let mut state = self.edit()?;
-        let from = state.find(from)?;
+        let from = state.open(from)?;
         super::spec::check_datatype(&datatype)?;
         state.check_place(from, path)?;
         let id = state.push(Node::new(Body::Datatype(Arc::new(datatype)), Order::default()))?;
@@ -166,14 +222,14 @@ impl Session {
 
     pub(crate) fn new_link(&self, from: u64, path: &[u8], link: NewLink) -> Result<()> {
         let mut state = self.edit()?;
-        let from = state.find(from)?;
+        let from = state.open(from)?;
         let target = match link {
-            NewLink::Hard(key) => Target::Node(state.find(key)?),
+            NewLink::Hard(key) => Target::Node(state.open(key)?),
             NewLink::Soft(path) => Target::Soft(path),
             NewLink::External { file, path } => Target::External { file, path },
         };
         let texts: &[&Name] = match &target {
-            Target::Node(_) | Target::User { .. } => &[],
+            Target::Node(_) | Target::Address(_) | Target::User { .. } => &[],
             Target::Soft(path) => &[path],
             Target::External { file, path } => &[file, path],
         };
@@ -199,9 +255,10 @@ impl Session {
         encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute>,
     ) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(address)?;
+        let id = state.open(address)?;
         let charset = charset(name)?;
         let key = Name::from(name);
+        state.load_attributes(id)?;
         if !replace && state.node(id)?.attributes.map.contains_key(&key) {
             return Err(Error::usage(format!("there is an attribute {key} already")));
         }
@@ -214,17 +271,21 @@ impl Session {
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
         }
-        encode_dataspace(&new.dataspace, 2, state.sizes())?;
+        let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
+        let body = attribute_body(&key, charset, &new, committed, state.sizes())?;
+        if !state.node(id)?.has_dense_attributes() && body.len() > MAX_MESSAGE & !7 {
+            return Err(Error::unsupported(format!(
+                "an attribute of {} bytes on an object whose header has version 1",
+                body.len()
+            )));
+        }
         let attributes = &state.node(id)?.attributes;
         let order = attributes.map.get(&key).map_or(attributes.next_order, |old| old.order);
-        let NewAttribute { datatype, dataspace, bytes } = new;
-        let mut entry =
-            AttributeEntry { charset, order, datatype, committed: None, dataspace, bytes, message_len: 0 };
-        entry.message_len = attribute_body(&key, &entry, state.sizes())?.len();
-        state.touch(id)?;
+        state.touch(id, aspect::ATTRIBUTES)?;
         let attributes = &mut state.node_mut(id)?.attributes;
         attributes.next_order = attributes.next_order.max(order.saturating_add(1));
-        attributes.map.insert(key, entry);
-        Ok(())
+        let old = attributes.map.insert(key, AttributeEntry { order, flags: 0, body });
+        state.count_use(committed)?;
+        old.map_or(Ok(()), |old| state.release_datatype(&old))
     }
 }

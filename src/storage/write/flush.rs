@@ -3,61 +3,58 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    State,
+    ROOT, State,
     btree_v2::{self, Kind},
     chunk_index::{self, IndexSource},
+    external,
     fractal_heap::{self, ATTRIBUTES, LINKS},
-    header::{DenseParts, Encoder, Parts, attribute_body, attributes_are_dense, links_are_dense},
-    node::{Attributes, Body, GroupBody, Node, NodeId, RawState},
+    header::{Encoder, attributes_are_dense, links_are_dense},
+    node::{Attributes, Blocks, Body, DenseParts, GroupBody, Message, Node, NodeId, Parts, RawState, aspect},
+    symbol_table,
 };
 use crate::{
     error::{Error, Result},
     format::{
         btree_v2_record::{AttributeName, AttributeOrder, LinkName, LinkOrder},
         checksum::lookup3,
+        message::shared::{SharedPointer, decode_shared},
+        object_header::SHARED,
         primitive::{Sizes, Structure},
     },
+    model::layout::ChunkIndexType,
     storage::{allocator::Block, transaction::Transaction},
 };
 
-/// The blocks of an object that are on their way.
+/// An object on its way.
 #[derive(Default)]
 struct Fresh {
     address: u64,
-    blocks: Vec<Block>,
+    blocks: Blocks,
     parts: Parts,
+    /// Of an object that was in the file before the session.
+    messages: Option<Vec<Message>>,
 }
+
+/// What is to be changed in its place: address and bytes.
+pub(super) type Patches = Vec<(u64, Vec<u8>)>;
 
 impl State {
     /// Writes what has changed since the last flush, and publishes it.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.tx.check()?;
         self.spill_all()?;
-        let dirty: Vec<NodeId> =
+        self.sync_external()?;
+        let mut dirty: Vec<NodeId> =
             (0..self.nodes.len() as u32).map(NodeId).filter(|&id| self.is_dirty(id)).collect();
-        if dirty.is_empty() {
+        if dirty.is_empty() && !self.has_deleted {
             return Ok(());
         }
+        dirty.extend(self.extension);
         self.heap.close(&mut self.tx)?;
-        let mut fresh: FxHashMap<NodeId, Fresh> = FxHashMap::default();
-        // Addresses first: they are as long as any other.
-        for &id in &dirty {
-            let node = self.node(id)?;
-            let mut new = Fresh::default();
-            match (node.pinned, node.address) {
-                (Some(len), Some(address)) => {
-                    new.address = address;
-                    new.blocks.push((address, len));
-                }
-                _ => {
-                    let encoder = self.encoder(&|_| 0);
-                    let len = encoder.len(node, &encoder.messages(node, &planned(node), true)?);
-                    new.address = self.tx.allocator.allocate(len)?;
-                    new.blocks.push((new.address, len));
-                }
-            }
-            fresh.insert(id, new);
+        if self.origin.is_some() {
+            dirty.iter().try_for_each(|&id| self.pin(id).map(drop))?;
         }
+        let mut fresh = self.places(&dirty)?;
         let addresses: Vec<u64> = self
             .nodes
             .iter()
@@ -65,56 +62,51 @@ impl State {
             .map(|(i, node)| fresh.get(&NodeId(i as u32)).map_or(node.address.unwrap_or(0), |f| f.address))
             .collect();
         let address_of = |id: NodeId| addresses.get(id.0 as usize).copied().unwrap_or(0);
-        let (sizes, profile) = (self.sizes(), self.profile);
+        let (sizes, profile) = (self.superblock.sizes, self.profile);
         let encoder = Encoder { sizes, profile, address_of: &address_of };
-        let State { nodes, tx, .. } = self;
+        let ranks = symbol_table::Ranks {
+            leaf: self.superblock.leaf_k,
+            internal: self.superblock.internal_k,
+            chunk: self.superblock.chunk_k,
+        };
+        let mut patches = Patches::new();
+        let State { nodes, tx, extension, .. } = self;
         for &id in &dirty {
             let (Some(node), Some(new)) = (nodes.get(id.0 as usize), fresh.get_mut(&id)) else { continue };
-            new.parts = parts(tx, &mut new.blocks, &encoder, node)?;
+            parts(tx, new, &mut patches, &encoder, node, ranks)?;
         }
         for &id in &dirty {
             let (Some(node), Some(new)) = (nodes.get(id.0 as usize), fresh.get_mut(&id)) else { continue };
-            let messages = encoder.messages(node, &new.parts, true)?;
-            let bytes = match node.pinned {
-                Some(len) => {
-                    let blocks = &mut new.blocks;
-                    encoder.encode_fixed(node, messages, len, &mut |block| {
-                        let block = tx.put(block)?;
-                        blocks.push(block);
-                        Ok(block.0)
-                    })?
-                }
-                None => encoder.encode(node, &messages)?,
-            };
-            if new.blocks.first().is_none_or(|b| b.1 != bytes.len() as u64) {
-                return Err(Error::usage("an object header of another length than planned"));
-            }
-            tx.put_at(new.address, &bytes)?;
+            header(tx, new, &mut patches, &encoder, node, *extension == Some(id))?;
         }
-        self.superblock.root = address_of(super::ROOT);
-        for &id in &dirty {
-            if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-                std::mem::take(&mut node.blocks).into_iter().for_each(|block| self.tx.allocator.leave(block));
+        self.superblock.root = address_of(ROOT);
+        for (address, bytes) in patches {
+            self.tx.patch(address, &bytes)?;
+        }
+        for (id, new) in &fresh {
+            let Some(node) = self.nodes.get_mut(id.0 as usize) else { continue };
+            let old = std::mem::take(&mut node.blocks);
+            let pairs = [
+                (old.header, &new.blocks.header),
+                (old.links, &new.blocks.links),
+                (old.attributes, &new.blocks.attributes),
+                (old.index, &new.blocks.index),
+            ];
+            for (old, new) in pairs {
+                old.into_iter()
+                    .filter(|block| !new.contains(block))
+                    .for_each(|block| self.tx.allocator.leave(block));
             }
         }
+        self.tx.allocator.align_end(self.page_size);
         let mut superblock = self.superblock.clone();
         self.tx.commit(&mut superblock)?;
         self.superblock = superblock;
+        self.has_deleted = false;
+        self.extension = None;
         for (id, new) in fresh {
             if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-                node.address = Some(new.address);
-                node.blocks = new.blocks;
-                (node.published, node.dirty) = (true, false);
-                if let Body::Dataset(dataset) = &mut node.body {
-                    match &mut dataset.data {
-                        RawState::Compact(_) => {}
-                        RawState::Contiguous { published, .. } => *published = true,
-                        RawState::Chunked(state) => {
-                            let stored = state.chunks.values_mut().filter_map(|c| c.stored.as_mut());
-                            stored.for_each(|(_, published)| *published = true);
-                        }
-                    }
-                }
+                published(node, new);
             }
         }
         Ok(())
@@ -122,7 +114,54 @@ impl State {
 
     fn is_dirty(&self, id: NodeId) -> bool {
         // What no link leads to is not written; the root has none.
-        self.node(id).is_ok_and(|n| n.dirty && (id == super::ROOT || !n.parents.is_empty()))
+        self.node(id).is_ok_and(|n| n.dirty != 0 && !n.deleted && (id == ROOT || n.links() > 0))
+    }
+
+    /// The addresses of the headers, which are as long with any address.
+    fn places(&mut self, dirty: &[NodeId]) -> Result<FxHashMap<NodeId, Fresh>> {
+        let mut fresh = FxHashMap::default();
+        for &id in dirty {
+            let node = self.node(id)?;
+            let mut new = Fresh { blocks: node.blocks.clone(), parts: node.parts, ..Fresh::default() };
+            match (node.pinned, node.address) {
+                (Some(len), Some(address)) => {
+                    new.address = address;
+                    new.blocks.header = vec![(address, len)];
+                }
+                _ => {
+                    let encoder = self.encoder(&|_| 0);
+                    let len = encoder.len(node, &encoder.messages(node, &planned(node), true)?)?;
+                    new.address = self.tx.allocator.allocate(len)?;
+                    new.blocks.header = vec![(new.address, len)];
+                }
+            }
+            fresh.insert(id, new);
+        }
+        Ok(fresh)
+    }
+}
+
+/// Notes that the commit has an object as it is now.
+fn published(node: &mut Node, new: Fresh) {
+    node.address = Some(new.address);
+    (node.blocks, node.parts) = (new.blocks, new.parts);
+    (node.published, node.dirty) = (true, 0);
+    let links = node.links() as u32;
+    if let (Some(stored), Some(messages)) = (&mut node.stored, new.messages) {
+        stored.messages = messages;
+        if stored.prefix.version == 1 {
+            stored.prefix.reference_count = links;
+        }
+    }
+    if let Body::Dataset(dataset) = &mut node.body {
+        match &mut dataset.data {
+            RawState::Compact(_) | RawState::External(_) | RawState::Virtual { .. } => {}
+            RawState::Contiguous { published, .. } => *published = true,
+            RawState::Chunked(state) => {
+                let stored = state.chunks.values_mut().filter_map(|c| c.stored.as_mut());
+                stored.for_each(|(_, published)| *published = true);
+            }
+        }
     }
 }
 
@@ -133,19 +172,39 @@ fn planned(node: &Node) -> Parts {
         Body::Group(group) if links_are_dense(group) => Some(dense),
         _ => None,
     };
-    Parts { links, attributes: attributes_are_dense(&node.attributes).then_some(dense), index: None }
+    Parts { links, attributes: attributes_are_dense(node).then_some(dense), ..Parts::default() }
 }
 
-/// Writes what an object has outside its header.
-fn parts(tx: &mut Transaction, blocks: &mut Vec<Block>, encoder: &Encoder<'_>, node: &Node) -> Result<Parts> {
+/// Writes what has changed of what an object has outside its header.
+fn parts(
+    tx: &mut Transaction,
+    new: &mut Fresh,
+    patches: &mut Patches,
+    encoder: &Encoder<'_>,
+    node: &Node,
+    ranks: symbol_table::Ranks,
+) -> Result<()> {
     let planned = planned(node);
-    let mut parts = Parts::default();
+    let changed = |aspect: u8| node.dirty & aspect != 0;
     match &node.body {
-        Body::Group(group) if planned.links.is_some() => {
-            parts.links = Some(dense_links(tx, blocks, encoder, group)?);
+        Body::Group(group) if changed(aspect::LINKS) => {
+            new.blocks.links.clear();
+            let blocks = &mut new.blocks.links;
+            new.parts.links = None;
+            if let Some(place) = group.symbol_table {
+                symbol_table::write(tx, blocks, patches, encoder, group, place, ranks)?;
+            } else if planned.links.is_some() {
+                new.parts.links = Some(dense_links(tx, blocks, encoder, group)?);
+            }
         }
-        Body::Dataset(dataset) => {
+        Body::Dataset(dataset) if changed(aspect::DATA) => {
+            if let (RawState::External(targets), None) = (&dataset.data, &node.stored) {
+                new.blocks.index.clear();
+                let heap = external::heap(tx, &mut new.blocks.index, &targets.files, encoder.sizes)?;
+                new.parts.external = Some(heap);
+            }
             if let RawState::Chunked(state) = &dataset.data {
+                new.blocks.index.clear();
                 let source = IndexSource {
                     state,
                     dims: dataset.dataspace.dims(),
@@ -153,12 +212,14 @@ fn parts(tx: &mut Transaction, blocks: &mut Vec<Block>, encoder: &Encoder<'_>, n
                     element_size: dataset.datatype.size as u64,
                     filtered: !dataset.pipeline.filters.is_empty(),
                     sizes: encoder.sizes,
+                    chunk_k: ranks.chunk,
+                    layout_version: dataset.layout_version.unwrap_or(4),
                 };
-                let (address, index) = chunk_index::build(tx, blocks, &source)?;
-                parts.index = Some(match (address, index) {
+                let (address, index) = chunk_index::build(tx, &mut new.blocks.index, &source)?;
+                new.parts.index = Some(match (address, index) {
                     // As wide as it was planned.
-                    (None, crate::model::layout::ChunkIndexType::Single { .. }) if source.filtered => {
-                        (None, crate::model::layout::ChunkIndexType::Single { filtered: Some((0, 0)) })
+                    (None, ChunkIndexType::Single { .. }) if source.filtered => {
+                        (None, ChunkIndexType::Single { filtered: Some((0, 0)) })
                     }
                     other => other,
                 });
@@ -166,10 +227,54 @@ fn parts(tx: &mut Transaction, blocks: &mut Vec<Block>, encoder: &Encoder<'_>, n
         }
         _ => {}
     }
-    if planned.attributes.is_some() {
-        parts.attributes = Some(dense_attributes(tx, blocks, &node.attributes, encoder.sizes)?);
+    if changed(aspect::ATTRIBUTES) && node.attributes.loaded {
+        new.blocks.attributes.clear();
+        new.parts.attributes = None;
+        if planned.attributes.is_some() {
+            let dense = dense_attributes(tx, &mut new.blocks.attributes, &node.attributes, encoder.sizes)?;
+            new.parts.attributes = Some(dense);
+        }
     }
-    Ok(parts)
+    Ok(())
+}
+
+/// Writes the header of an object, or has it changed in its place; `always` even if its messages are the same.
+fn header(
+    tx: &mut Transaction,
+    new: &mut Fresh,
+    patches: &mut Patches,
+    encoder: &Encoder<'_>,
+    node: &Node,
+    always: bool,
+) -> Result<()> {
+    let messages = encoder.messages(node, &new.parts, true)?;
+    if let Some(stored) = &node.stored {
+        let count = stored.prefix.version == 1 && u64::from(stored.prefix.reference_count) != node.links();
+        if stored.messages == messages && !count && !always {
+            new.blocks.header = node.blocks.header.clone();
+            return Ok(());
+        }
+        new.messages = Some(messages.clone());
+    }
+    let bytes = match node.pinned {
+        Some(len) => {
+            let blocks = &mut new.blocks.header;
+            encoder.encode_fixed(node, messages, len, &mut |block| {
+                let block = tx.put(block)?;
+                blocks.push(block);
+                Ok(block.0)
+            })?
+        }
+        None => encoder.encode(node, &messages)?,
+    };
+    if new.blocks.header.first().is_none_or(|b| b.1 != bytes.len() as u64) {
+        return Err(Error::usage("an object header of another length than planned"));
+    }
+    if node.pinned.is_some() && node.published {
+        patches.push((new.address, bytes));
+        return Ok(());
+    }
+    tx.put_at(new.address, &bytes)
 }
 
 fn id<const N: usize>(id: &[u8]) -> Result<[u8; N]> {
@@ -219,28 +324,35 @@ fn dense_attributes(
     attributes: &Attributes,
     sizes: Sizes,
 ) -> Result<DenseParts> {
-    let bodies: Vec<Vec<u8>> =
-        attributes.map.iter().map(|(name, a)| attribute_body(name, a, sizes)).collect::<Result<_>>()?;
+    // Those that are shared stay where they are.
+    let own = |a: &&super::node::AttributeEntry| a.flags & SHARED == 0;
+    let bodies: Vec<Vec<u8>> = attributes.map.values().filter(own).map(|a| a.body.clone()).collect();
     let (heap, ids) = fractal_heap::build(tx, blocks, ATTRIBUTES, &bodies, sizes)?;
     drop(bodies);
-    let mut by_name: Vec<(u32, usize, u32)> = attributes
-        .map
-        .iter()
-        .enumerate()
-        .map(|(i, (name, a))| (lookup3(name.as_bytes()), i, a.order))
-        .collect();
-    by_name.sort_by_key(|(hash, ..)| *hash);
+    let mut ids = ids.into_iter();
+    let mut by_name: Vec<AttributeName> = Vec::with_capacity(attributes.map.len());
+    for (name, a) in &attributes.map {
+        let id = match a.flags & SHARED {
+            0 => id(&ids.next().unwrap_or_default())?,
+            _ => match decode_shared(&a.body, sizes)?.0 {
+                SharedPointer::Heap(id) => id,
+                other => return Err(Error::unsupported(format!("an attribute shared as {other:?}"))),
+            },
+        };
+        by_name.push(AttributeName { id, flags: a.flags, order: a.order, hash: lookup3(name.as_bytes()) });
+    }
+    by_name.sort_by_key(|record| record.hash);
     let mut records = Vec::new();
-    for &(hash, i, order) in &by_name {
-        records.extend(AttributeName { id: id(&ids[i])?, flags: 0, order, hash }.encode(sizes)?);
+    for record in &by_name {
+        records.extend(record.encode(sizes)?);
     }
     let names = btree_v2::build(tx, blocks, Kind::of_names(8, 17), &records, sizes)?;
     let mut index = None;
     if attributes.order.indexed {
-        by_name.sort_by_key(|(.., order)| *order);
+        by_name.sort_by_key(|record| record.order);
         let mut records = Vec::new();
-        for &(_, i, order) in &by_name {
-            records.extend(AttributeOrder { id: id(&ids[i])?, flags: 0, order }.encode(sizes)?);
+        for &AttributeName { id, flags, order, .. } in &by_name {
+            records.extend(AttributeOrder { id, flags, order }.encode(sizes)?);
         }
         index = Some(btree_v2::build(tx, blocks, Kind::of_names(9, 13), &records, sizes)?);
     }

@@ -1,10 +1,10 @@
 //! Object headers of a file that is being written: messages in, the bytes of chunk 0 and its continuation out.
 
 use super::{
-    Profile,
+    NewAttribute, Profile, external,
     node::{
-        AttributeEntry, Attributes, Body, DatasetBody, GroupBody, LinkEntry, Node, NodeId, Order, RawState,
-        Target,
+        Body, DatasetBody, DenseParts, GroupBody, LinkEntry, Message, Node, NodeId, Order, Parts, RawState,
+        StoredHeader, Target, aspect,
     },
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
             attribute::{AttributeMessage, Embedded},
             attribute_info::AttributeInfoMessage,
             comment::encode_comment,
-            dataspace::encode_dataspace,
+            dataspace::{decode_dataspace, encode_dataspace},
             datatype::encode_datatype,
             fill::FillMessage,
             group_info::GroupInfoMessage,
@@ -28,12 +28,13 @@ use crate::{
             shared::{SharedPointer, encode_shared},
         },
         object_header::{
-            HeaderPrefix, INDEXES_ORDER, TRACKS_ORDER, encode_continuation, encode_message, header_len,
+            HeaderPrefix, INDEXES_ORDER, MARK_IF_UNKNOWN, SHARED, TRACKS_ORDER, WAS_UNKNOWN,
+            encode_continuation, encode_message, header_len,
         },
         primitive::{Put, Sizes, Structure},
     },
     model::{
-        datatype::Datatype,
+        datatype::{Charset, Datatype},
         layout::{ChunkIndexType, ChunkedLayout, Layout},
         link::{Link, LinkTarget, Name},
     },
@@ -43,30 +44,6 @@ use crate::{
 pub(super) const MAX_COMPACT: usize = 8;
 /// Bytes of the body of a message.
 pub(super) const MAX_MESSAGE: usize = u16::MAX as usize;
-
-/// Where the parts of an object are that do not lie in its header.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Parts {
-    pub(super) links: Option<DenseParts>,
-    pub(super) attributes: Option<DenseParts>,
-    /// The index of the chunks, and its type with what the layout message says of it.
-    pub(super) index: Option<(Option<u64>, ChunkIndexType)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DenseParts {
-    pub(super) heap: u64,
-    pub(super) names: u64,
-    pub(super) order: Option<u64>,
-}
-
-/// A message of a header.
-pub(super) struct Message {
-    kind: MessageType,
-    flags: u8,
-    order: Option<u16>,
-    body: Vec<u8>,
-}
 
 /// What the messages of an object depend on.
 pub(super) struct Encoder<'a> {
@@ -80,51 +57,76 @@ pub(super) fn datatype_body(datatype: &Datatype) -> Result<Vec<u8>> {
     encode_datatype(datatype, 3)
 }
 
+/// Flags and body of a datatype message: the type, or where the committed one is that it is.
+fn datatype_message(datatype: &Datatype, committed: Option<u64>, sizes: Sizes) -> Result<(u8, Vec<u8>)> {
+    Ok(match committed {
+        Some(address) => (MessageFlags::SHARED, encode_shared(SharedPointer::Committed(address), 3, sizes)?),
+        None => (0, datatype_body(datatype)?),
+    })
+}
+
 /// The body of an attribute message.
-pub(super) fn attribute_body(name: &Name, attribute: &AttributeEntry, sizes: Sizes) -> Result<Vec<u8>> {
-    let datatype = match attribute.committed {
-        Some(address) => encode_shared(SharedPointer::Committed(address), 3, sizes)?,
-        None => datatype_body(&attribute.datatype)?,
-    };
+pub(super) fn attribute_body(
+    name: &Name,
+    charset: Charset,
+    attribute: &NewAttribute,
+    committed: Option<u64>,
+    sizes: Sizes,
+) -> Result<Vec<u8>> {
+    let (flags, datatype) = datatype_message(&attribute.datatype, committed, sizes)?;
     let dataspace = encode_dataspace(&attribute.dataspace, 2, sizes)?;
+    let shared = flags & MessageFlags::SHARED != 0;
     AttributeMessage {
         version: 3,
         name: name.as_bytes(),
-        charset: attribute.charset,
-        datatype: match attribute.committed {
-            Some(_) => Embedded::Shared(&datatype),
-            None => Embedded::Inline(&datatype),
-        },
+        charset,
+        datatype: if shared { Embedded::Shared(&datatype) } else { Embedded::Inline(&datatype) },
         dataspace: Embedded::Inline(&dataspace),
         data: &attribute.bytes,
     }
     .encode()
 }
 
-/// Attributes that are kept in a heap.
-pub(super) fn attributes_are_dense(attributes: &Attributes) -> bool {
-    attributes.map.len() > MAX_COMPACT || attributes.map.values().any(|a| a.message_len > MAX_MESSAGE)
+/// Attributes that are kept in a heap: those that are many or long, but for headers of version 1, which have none.
+pub(super) fn attributes_are_dense(node: &Node) -> bool {
+    let map = &node.attributes.map;
+    node.has_dense_attributes()
+        && (map.len() > MAX_COMPACT || map.values().any(|a| a.body.len() > MAX_MESSAGE))
 }
 
-/// Links that are kept in a heap.
+/// Links that are kept in a heap: those that are many or long, but for groups of the old style.
 pub(super) fn links_are_dense(group: &GroupBody) -> bool {
     // Far below what a message can hold: the rest of the message is less than the difference.
     let is_long = |(name, link): (&Name, &LinkEntry)| {
         let target = match &link.target {
-            Target::Node(_) => 0,
+            Target::Node(_) | Target::Address(_) => 0,
             Target::Soft(path) => path.as_bytes().len(),
             Target::External { file, path } => file.as_bytes().len() + path.as_bytes().len(),
             Target::User { data, .. } => data.len(),
         };
         name.as_bytes().len().saturating_add(target) > MAX_MESSAGE - 64
     };
-    group.links.len() > MAX_COMPACT || group.links.iter().any(is_long)
+    group.symbol_table.is_none() && (group.links.len() > MAX_COMPACT || group.links.iter().any(is_long))
+}
+
+/// Puts a message in the place of that of its kind, or at the end.
+fn replace(messages: &mut Vec<Message>, kind: MessageType, flags: u8, body: Vec<u8>) {
+    match messages.iter_mut().find(|m| m.is(kind)) {
+        // Stored ones may be padded.
+        Some(m) if m.body.starts_with(&body) && m.body[body.len()..].iter().all(|&b| b == 0) => {}
+        Some(m) => {
+            m.flags &= !SHARED;
+            m.body = body;
+        }
+        None => messages.push(Message { id: kind.id(), flags, order: None, body }),
+    }
 }
 
 impl Encoder<'_> {
     pub(super) fn link_body(&self, name: &Name, link: &LinkEntry, order: Order) -> Result<Vec<u8>> {
         let target = match &link.target {
             Target::Node(id) => LinkTarget::Hard((self.address_of)(*id)),
+            Target::Address(address) => LinkTarget::Hard(*address),
             Target::Soft(path) => LinkTarget::Soft(path.clone()),
             Target::External { file, path } => {
                 LinkTarget::External { file: file.clone(), path: path.clone() }
@@ -136,9 +138,19 @@ impl Encoder<'_> {
         encode_link(&link, self.sizes)
     }
 
+    /// The messages of an object; `with_lists` with its links and attributes, if they lie in the header.
     pub(super) fn messages(&self, node: &Node, parts: &Parts, with_lists: bool) -> Result<Vec<Message>> {
+        match &node.stored {
+            None => self.new_messages(node, parts, with_lists),
+            Some(stored) => self.changed_messages(stored, node, parts, with_lists),
+        }
+    }
+
+    fn new_messages(&self, node: &Node, parts: &Parts, with_lists: bool) -> Result<Vec<Message>> {
         let mut out = Vec::with_capacity(8 + node.attributes.map.len().min(8));
-        let mut put = |kind, flags, body| out.push(Message { kind, flags, order: None, body });
+        let mut put = |kind: MessageType, flags, body| {
+            out.push(Message { id: kind.id(), flags, order: None, body });
+        };
         match &node.body {
             Body::Group(group) => {
                 put(MessageType::LinkInfo, 0, self.link_info(group, parts.links).encode(self.sizes)?);
@@ -148,62 +160,154 @@ impl Encoder<'_> {
                     GroupInfoMessage::default().encode(self.sizes)?,
                 );
                 if parts.links.is_none() && with_lists {
-                    for (name, link) in &group.links {
-                        put(MessageType::Link, 0, self.link_body(name, link, group.order)?);
-                    }
+                    self.put_links(group, &mut out)?;
                 }
             }
             Body::Dataset(dataset) => {
                 let constant = MessageFlags::CONSTANT;
                 put(MessageType::Dataspace, 0, encode_dataspace(&dataset.dataspace, 2, self.sizes)?);
-                match dataset.committed {
-                    Some(address) => {
-                        let pointer = encode_shared(SharedPointer::Committed(address), 3, self.sizes)?;
-                        put(MessageType::Datatype, constant | MessageFlags::SHARED, pointer);
-                    }
-                    None => put(MessageType::Datatype, constant, datatype_body(&dataset.datatype)?),
-                }
+                let (shared, body) = datatype_message(&dataset.datatype, dataset.committed, self.sizes)?;
+                put(MessageType::Datatype, constant | shared, body);
                 let fill = FillMessage { version: 3, fill: dataset.fill.clone() };
                 put(MessageType::Fill, constant, fill.encode()?);
                 if !dataset.pipeline.filters.is_empty() {
                     let pipeline = PipelineMessage { version: 2, filters: dataset.pipeline.filters.clone() };
                     put(MessageType::Pipeline, constant, pipeline.encode()?);
                 }
+                if let RawState::External(targets) = &dataset.data {
+                    let list = external::message(&targets.files, parts.external.unwrap_or(0))?;
+                    put(MessageType::ExternalFiles, 0, list.encode(self.sizes)?);
+                }
                 put(MessageType::Layout, 0, self.layout(dataset, parts)?.encode(self.sizes)?);
             }
             Body::Datatype(datatype) => {
                 put(MessageType::Datatype, MessageFlags::CONSTANT, datatype_body(datatype)?);
             }
+            Body::Stored => return Err(Error::usage("an object without a header")),
         }
         if let Some(comment) = &node.comment {
-            put(MessageType::Comment, 0, encode_comment(comment)?);
+            let (id, body) = (MessageType::Comment.id(), encode_comment(comment)?);
+            out.push(Message { id, flags: 0, order: None, body });
         }
+        self.put_attributes(node, parts, with_lists, &mut out)?;
+        self.put_count(node, &mut out)?;
+        Ok(out)
+    }
+
+    /// The messages that an object had, but for those of what has changed.
+    fn changed_messages(
+        &self,
+        stored: &StoredHeader,
+        node: &Node,
+        parts: &Parts,
+        with_lists: bool,
+    ) -> Result<Vec<Message>> {
+        let mut out = stored.messages.clone();
+        match &node.body {
+            Body::Group(group) if group.symbol_table.is_none() => {
+                let changed = node.dirty & aspect::LINKS != 0;
+                if changed || !with_lists {
+                    out.retain(|m| !m.is(MessageType::Link));
+                }
+                if changed {
+                    let info = self.link_info(group, parts.links).encode(self.sizes)?;
+                    replace(&mut out, MessageType::LinkInfo, 0, info);
+                }
+                if changed && with_lists && parts.links.is_none() {
+                    self.put_links(group, &mut out)?;
+                }
+            }
+            Body::Dataset(dataset) if node.dirty & aspect::DATA != 0 => {
+                let dataspace = |version| encode_dataspace(&dataset.dataspace, version, self.sizes);
+                let old = out.iter().find(|m| m.is(MessageType::Dataspace) && m.flags & SHARED == 0);
+                let version = old.and_then(|m| m.body.first()).copied().unwrap_or(2);
+                // Version 1 may have what is not written any more: it stays if the extent is as it was.
+                let same = old.is_some_and(|m| {
+                    decode_dataspace(&m.body, self.sizes).is_ok_and(|(space, _)| space == dataset.dataspace)
+                });
+                if !same {
+                    replace(&mut out, MessageType::Dataspace, 0, dataspace(version)?);
+                }
+                let layout = self.layout(dataset, parts)?;
+                let old = out.iter().find(|m| m.is(MessageType::Layout));
+                let old = old.and_then(|m| LayoutMessage::decode(&m.body, self.sizes).ok());
+                if old.is_none_or(|old| old.layout != layout.layout) {
+                    replace(&mut out, MessageType::Layout, 0, layout.encode(self.sizes)?);
+                }
+            }
+            _ => {}
+        }
+        if node.attributes.loaded {
+            let changed = node.dirty & aspect::ATTRIBUTES != 0;
+            if changed || !with_lists {
+                out.retain(|m| !m.is(MessageType::Attribute));
+            }
+            if changed {
+                self.put_attributes(node, parts, with_lists, &mut out)?;
+            }
+        }
+        self.put_count(node, &mut out)?;
+        if node.dirty != 0 {
+            let unknown = |m: &&mut Message| MessageType::from_id(m.id).is_none();
+            for message in out.iter_mut().filter(unknown).filter(|m| m.flags & MARK_IF_UNKNOWN != 0) {
+                message.flags |= WAS_UNKNOWN;
+            }
+        }
+        Ok(out)
+    }
+
+    fn put_links(&self, group: &GroupBody, out: &mut Vec<Message>) -> Result<()> {
+        for (name, link) in &group.links {
+            let body = self.link_body(name, link, group.order)?;
+            out.push(Message { id: MessageType::Link.id(), flags: 0, order: None, body });
+        }
+        Ok(())
+    }
+
+    fn put_attributes(
+        &self,
+        node: &Node,
+        parts: &Parts,
+        with_lists: bool,
+        out: &mut Vec<Message>,
+    ) -> Result<()> {
         let attributes = &node.attributes;
-        if !attributes.map.is_empty() || attributes.order.tracked {
-            let tracked = attributes.order.tracked;
-            let dense = parts.attributes;
+        let Order { tracked, indexed } = attributes.order;
+        let dense = parts.attributes;
+        let has_info = out.iter().any(|m| m.is(MessageType::AttributeInfo));
+        if node.has_dense_attributes() && (has_info || !attributes.map.is_empty() || tracked) {
             let info = AttributeInfoMessage {
                 max_creation_index: tracked.then_some(attributes.next_order.min(0xffff) as u16),
                 heap: dense.map(|d| d.heap),
                 name_index: dense.map(|d| d.names),
-                order_index: attributes.order.indexed.then(|| IndexAddress(dense.and_then(|d| d.order))),
+                order_index: indexed.then(|| IndexAddress(dense.and_then(|d| d.order))),
             };
-            put(MessageType::AttributeInfo, MessageFlags::DONT_SHARE, info.encode(self.sizes)?);
+            let flags = MessageFlags::DONT_SHARE;
+            replace(out, MessageType::AttributeInfo, flags, info.encode(self.sizes)?);
         }
-        let links = node.parents.len() + node.outer_links;
-        if links > 1 {
-            let count = u32::try_from(links)
-                .map_err(|_| Error::limit("links to an object", links as u64, u64::from(u32::MAX)))?;
-            put(MessageType::ReferenceCount, 0, ReferenceCountMessage { count }.encode(self.sizes)?);
-        }
-        if parts.attributes.is_none() && with_lists {
-            for (name, attribute) in &attributes.map {
-                let order = attributes.order.tracked.then_some(attribute.order as u16);
-                let body = attribute_body(name, attribute, self.sizes)?;
-                out.push(Message { kind: MessageType::Attribute, flags: 0, order, body });
+        if dense.is_none() && with_lists {
+            for attribute in attributes.map.values() {
+                let order = tracked.then_some(attribute.order as u16);
+                let (id, flags) = (MessageType::Attribute.id(), attribute.flags);
+                out.push(Message { id, flags, order, body: attribute.body.clone() });
             }
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// The number of hard links, where it is a message.
+    fn put_count(&self, node: &Node, out: &mut Vec<Message>) -> Result<()> {
+        let stored = node.stored.as_ref();
+        if stored.is_some_and(|s| s.prefix.version == 1 || node.dirty & aspect::COUNT == 0) {
+            return Ok(());
+        }
+        if node.links() > 1 {
+            let count = ReferenceCountMessage { count: count(node)? };
+            replace(out, MessageType::ReferenceCount, 0, count.encode(self.sizes)?);
+        } else {
+            out.retain(|m| !m.is(MessageType::ReferenceCount));
+        }
+        Ok(())
     }
 
     fn link_info(&self, group: &GroupBody, dense: Option<DenseParts>) -> LinkInfoMessage {
@@ -220,6 +324,10 @@ impl Encoder<'_> {
             RawState::Compact(bytes) => Layout::Compact(bytes.clone()),
             RawState::Contiguous { address, .. } => {
                 Layout::Contiguous { address: *address, size: dataset.bytes()? }
+            }
+            RawState::External(_) => Layout::Contiguous { address: None, size: dataset.bytes()? },
+            RawState::Virtual { object, .. } => {
+                Layout::Virtual { address: object.map(|o| o.0), index: object.map_or(0, |o| o.1) }
             }
             RawState::Chunked(state) => {
                 // In the first pass the type must already be as wide as it will be.
@@ -243,53 +351,49 @@ impl Encoder<'_> {
             }
         };
         let version = match (&layout, self.profile) {
-            (Layout::Chunked(_), Profile::Modern) => 4,
+            (Layout::Chunked(_), Profile::Modern) | (Layout::Virtual { .. }, _) => 4,
             _ => 3,
         };
-        Ok(LayoutMessage::new(version, layout))
+        Ok(LayoutMessage::new(dataset.layout_version.unwrap_or(version).max(3), layout))
     }
 
-    /// Flags of the prefix.
-    fn prefix(&self, node: &Node, chunk0_size: u64) -> HeaderPrefix {
+    /// What precedes the messages of an object; `chunk0_size` is that of those in chunk 0, `messages` the number of all.
+    fn prefix(&self, node: &Node, chunk0_size: u64, messages: usize) -> Result<HeaderPrefix> {
         let order = node.attributes.order;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        HeaderPrefix {
-            version: 2,
-            flags: flag(order.tracked, TRACKS_ORDER) | flag(order.indexed, INDEXES_ORDER),
-            message_count: 0,
-            reference_count: 1,
-            times: None,
-            phase_change: None,
-            chunk0_size,
-            prefix_len: 0,
+        let mut prefix = match &node.stored {
+            Some(stored) => HeaderPrefix { chunk0_size, ..stored.prefix.clone() },
+            None => HeaderPrefix {
+                version: 2,
+                flags: flag(order.tracked, TRACKS_ORDER) | flag(order.indexed, INDEXES_ORDER),
+                message_count: 0,
+                reference_count: 1,
+                times: None,
+                phase_change: None,
+                chunk0_size,
+                prefix_len: 0,
+            },
+        };
+        if prefix.version == 1 {
+            prefix.reference_count = count(node)?;
+            prefix.message_count = u16::try_from(messages).map_err(|_| {
+                Error::limit("messages of an object header", messages as u64, u16::MAX.into())
+            })?;
         }
-        .fit()
+        // The field of a header that stays where it is keeps its width.
+        let keeps = node.stored.as_ref().is_some_and(|s| s.prefix.chunk0_size == chunk0_size);
+        Ok(if keeps { prefix } else { prefix.fit() })
     }
 
     /// Bytes of a header of these messages, all in chunk 0.
-    pub(super) fn len(&self, node: &Node, messages: &[Message]) -> u64 {
-        let each = header_len(2, node.attributes.order.tracked);
-        let size: usize = messages.iter().map(|m| each + m.body.len()).sum();
-        self.prefix(node, size as u64).total_len()
+    pub(super) fn len(&self, node: &Node, messages: &[Message]) -> Result<u64> {
+        Ok(self.prefix(node, size(node, messages) as u64, messages.len())?.total_len())
     }
 
     /// A header of these messages, all in chunk 0.
     pub(super) fn encode(&self, node: &Node, messages: &[Message]) -> Result<Vec<u8>> {
-        let body = self.bodies(node, messages.iter())?;
-        let mut out = self.prefix(node, body.len() as u64).encode()?;
-        out.extend_from_slice(&body);
-        checksum::append(&mut out);
-        Ok(out)
-    }
-
-    fn bodies<'m>(&self, node: &Node, messages: impl Iterator<Item = &'m Message>) -> Result<Vec<u8>> {
-        let tracked = node.attributes.order.tracked;
-        let mut out = Vec::with_capacity(512);
-        for m in messages {
-            let order = tracked.then_some(m.order.unwrap_or(0));
-            encode_message(&mut out, 2, m.kind.id(), m.flags, order, &m.body)?;
-        }
-        Ok(out)
+        let body = bodies(node, messages.iter())?;
+        whole(self.prefix(node, body.len() as u64, messages.len())?, body)
     }
 
     /// A header whose chunk 0, with prefix and checksum, has exactly `capacity` bytes. What does not fit is the
@@ -301,43 +405,82 @@ impl Encoder<'_> {
         capacity: u64,
         place: &mut dyn FnMut(&[u8]) -> Result<u64>,
     ) -> Result<Vec<u8>> {
-        let tracked = node.attributes.order.tracked;
-        let each = header_len(2, tracked);
-        let overhead = capacity - self.inner(node, capacity)?;
-        let room = (capacity - overhead) as usize;
-        let size = |messages: &[Message]| messages.iter().map(|m| each + m.body.len()).sum::<usize>();
+        let (version, tracked) = node.header_version();
+        let each = header_len(version, tracked);
+        let room = self.inner(node, capacity)? as usize;
+        let mut count = messages.len();
         let mut moved = Vec::new();
-        let pointer = each + usize::from(self.sizes.offset + self.sizes.length);
-        while size(&messages) + if moved.is_empty() { 0 } else { pointer } > room {
+        let pointer = padded(version, each + usize::from(self.sizes.offset + self.sizes.length));
+        let mut used = size(node, &messages);
+        while used + if moved.is_empty() { 0 } else { pointer } > room {
             // The last ones go: links and attributes come last.
-            moved.insert(0, messages.pop().ok_or_else(|| Error::usage("no room in an object header"))?);
+            let message = messages.pop().ok_or_else(|| Error::unsupported("an object header so small"))?;
+            used -= size(node, std::slice::from_ref(&message));
+            moved.push(message);
         }
+        moved.reverse();
         if !moved.is_empty() {
-            let block = encode_continuation(2, &self.bodies(node, moved.iter())?);
+            let block = encode_continuation(version, &bodies(node, moved.iter())?);
             let mut body = Vec::new();
             body.uint(place(&block)?, self.sizes.offset)?;
             body.length(block.len() as u64, self.sizes)?;
-            messages.push(Message { kind: MessageType::Continuation, flags: 0, order: None, body });
+            messages.push(Message { id: MessageType::Continuation.id(), flags: 0, order: None, body });
+            (used, count) = (used + pointer, count + 1);
         }
-        let left = room - size(&messages);
-        if left >= each {
-            let body = vec![0; left - each];
-            messages.push(Message { kind: MessageType::Nil, flags: 0, order: None, body });
+        while room - used >= each {
+            let len = (room - used - each).min(MAX_MESSAGE & !7);
+            messages.push(Message { id: MessageType::Nil.id(), flags: 0, order: None, body: vec![0; len] });
+            (used, count) = (used + each + len, count + 1);
         }
-        let mut body = self.bodies(node, messages.iter())?;
+        let mut body = bodies(node, messages.iter())?;
         // What is too short for a message is a gap.
         body.resize(room, 0);
-        let mut out = self.prefix(node, room as u64).encode()?;
-        out.extend_from_slice(&body);
-        checksum::append(&mut out);
-        Ok(out)
+        whole(self.prefix(node, room as u64, count)?, body)
     }
 
     /// Bytes for messages in a chunk 0 of `capacity` bytes.
     fn inner(&self, node: &Node, capacity: u64) -> Result<u64> {
+        if let Some(stored) = &node.stored {
+            return Ok(stored.prefix.chunk0_size);
+        }
         (0..32)
             .filter_map(|less| capacity.checked_sub(less))
-            .find(|&size| self.prefix(node, size).total_len() == capacity)
+            .find(|&size| self.prefix(node, size, 0).is_ok_and(|prefix| prefix.total_len() == capacity))
             .ok_or_else(|| Error::usage(format!("an object header of {capacity} bytes")))
     }
+}
+
+fn padded(version: u8, len: usize) -> usize {
+    if version == 1 { len.next_multiple_of(8) } else { len }
+}
+
+/// Bytes that messages take.
+fn size(node: &Node, messages: &[Message]) -> usize {
+    let (version, tracked) = node.header_version();
+    messages.iter().map(|m| header_len(version, tracked) + padded(version, m.body.len())).sum()
+}
+
+fn bodies<'m>(node: &Node, messages: impl Iterator<Item = &'m Message>) -> Result<Vec<u8>> {
+    let (version, tracked) = node.header_version();
+    let mut out = Vec::with_capacity(512);
+    for m in messages {
+        let order = tracked.then_some(m.order.unwrap_or(0));
+        encode_message(&mut out, version, m.id, m.flags, order, &m.body)?;
+    }
+    Ok(out)
+}
+
+/// Prefix and messages, with the checksum that version 2 has.
+fn whole(prefix: HeaderPrefix, body: Vec<u8>) -> Result<Vec<u8>> {
+    let mut out = prefix.encode()?;
+    out.extend_from_slice(&body);
+    if prefix.version > 1 {
+        checksum::append(&mut out);
+    }
+    Ok(out)
+}
+
+fn count(node: &Node) -> Result<u32> {
+    u32::try_from(node.links())
+        .map_err(|_| Error::limit("links to an object", node.links(), u64::from(u32::MAX)))
 }

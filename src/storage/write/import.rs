@@ -6,23 +6,29 @@ use super::{
     Session, State,
     chunk_data::chunked,
     edit::{NewAttribute, SessionHeap},
-    header::{MAX_MESSAGE, Parts, attribute_body},
+    header::{MAX_MESSAGE, attribute_body},
+    mapping::selection_style,
     node::{
-        AttributeEntry, Attributes, Body, ChunkedState, DatasetBody, GroupBody, LinkEntry, Node, NodeId,
-        Order, RawState, Target,
+        AttributeEntry, Attributes, Body, ChunkedState, DatasetBody, GroupBody, LinkEntry, Message, Node,
+        NodeId, Order, Parts, RawState, Target, aspect,
     },
     spec::{FilterRequest, check_datatype, filter_spec, index_type},
 };
 use crate::{
     error::{Error, Result},
     filter::{FilterPipeline, FilterSpec},
-    format::message::dataspace::encode_dataspace,
+    format::{
+        message::{MessageType, comment::encode_comment, dataspace::encode_dataspace},
+        virtual_mapping::encode_virtual_mappings,
+    },
     model::{
         dataspace::Dataspace,
         datatype::{Charset, Datatype},
         fill::{Fill, FillValue},
+        layout::VirtualMapping,
         link::{LinkTarget, Name},
     },
+    storage::external::ExternalTargets,
 };
 
 /// Where the raw data of a copied dataset go.
@@ -32,6 +38,8 @@ pub(crate) enum Storage {
     Contiguous,
     /// Chunks of this shape.
     Chunked(Vec<u64>),
+    External(Arc<ExternalTargets>),
+    Virtual(Vec<VirtualMapping>),
 }
 
 /// A dataset that is copied.
@@ -55,8 +63,6 @@ pub(crate) struct ImportAttribute<'a> {
     pub(crate) charset: Charset,
     /// Its place in the order of creation, if that was tracked.
     pub(crate) order: Option<u32>,
-    /// Key of the committed datatype that is its type.
-    pub(crate) committed: Option<u64>,
 }
 
 impl Session {
@@ -91,7 +97,6 @@ impl Session {
     pub(crate) fn import_dataset(&self, import: ImportDataset) -> Result<u64> {
         let mut state = self.edit()?;
         check_datatype(&import.datatype)?;
-        let committed = import.committed.map(|key| state.committed(key)).transpose()?;
         let size = import.datatype.size;
         if let Some(fill) = import.fill.bytes()
             && fill.len() != size
@@ -106,7 +111,7 @@ impl Session {
                 let bounds: Vec<Option<u64>> =
                     max_dims.iter().zip(&chunk).map(|(max, &c)| max.map(|max| max.max(c))).collect();
                 state.check_chunk(&chunk, &bounds, size as u64)?;
-                let index = index_type(state.profile, &dims, &max_dims, &chunk);
+                let index = index_type(state.profile, &dims, &max_dims, &chunk, false);
                 RawState::Chunked(ChunkedState { chunk, index, chunks: BTreeMap::new() })
             }
             _ if !import.filters.is_empty() => return Err(Error::usage("filters need chunks")),
@@ -115,16 +120,31 @@ impl Session {
                 if bytes > MAX_MESSAGE as u64 - 16 {
                     return Err(Error::limit("bytes of a compact dataset", bytes, MAX_MESSAGE as u64 - 16));
                 }
-                RawState::Compact(vec![0; bytes as usize])
+                let mut data = vec![0; bytes as usize];
+                if let Some(fill) = import.fill.bytes() {
+                    data.chunks_exact_mut(size.max(1)).for_each(|element| element.copy_from_slice(fill));
+                }
+                RawState::Compact(data)
             }
             Storage::Contiguous => RawState::Contiguous { address: None, published: false },
+            Storage::External(targets) => RawState::External(targets),
+            Storage::Virtual(mappings) => {
+                // Checked by whoever made them; version 1 is for HDF5 2.0 and later.
+                let style = selection_style(state.profile);
+                let object = encode_virtual_mappings(&mappings, 0, style, state.sizes())?;
+                let State { heap, tx, .. } = &mut *state;
+                let object = if mappings.is_empty() { None } else { Some(heap.store(tx, &object)?) };
+                RawState::Virtual { mappings, object }
+            }
         };
         if import.filters.len() > 32 {
             return Err(Error::usage("more than 32 filters"));
         }
+        let committed = import.committed.map(|key| state.pin_type(key, &import.datatype)).transpose()?;
         let body = DatasetBody {
+            layout_version: None,
             datatype: Arc::new(import.datatype),
-            committed: committed.map(|(_, address)| address),
+            committed,
             dataspace: import.dataspace,
             fill: import.fill,
             pipeline: FilterPipeline { filters: import.filters, ..FilterPipeline::default() },
@@ -135,10 +155,7 @@ impl Session {
         let encoder = state.encoder(&|_| 0);
         encoder.encode(&node, &encoder.messages(&node, &Parts::default(), true)?)?;
         let id = state.push(node)?;
-        if let Some((datatype, _)) = committed {
-            state.touch(datatype)?;
-            state.node_mut(datatype)?.parents.push(id);
-        }
+        state.count_use(committed)?;
         Ok(id.key())
     }
 
@@ -150,8 +167,8 @@ impl Session {
         encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute>,
     ) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(key)?;
-        let committed = import.committed.map(|key| state.committed(key)).transpose()?;
+        let id = state.open(key)?;
+        state.load_attributes(id)?;
         let new = encode(&mut SessionHeap(&mut state))?;
         check_datatype(&new.datatype)?;
         encode_dataspace(&new.dataspace, 2, state.sizes())?;
@@ -159,28 +176,20 @@ impl Session {
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
         }
-        let attributes = &state.node(id)?.attributes;
-        let order = import.order.unwrap_or(attributes.next_order);
-        let NewAttribute { datatype, dataspace, bytes } = new;
-        let mut entry = AttributeEntry {
-            charset: import.charset,
-            order,
-            datatype,
-            committed: committed.map(|(_, address)| address),
-            dataspace,
-            bytes,
-            message_len: 0,
-        };
-        entry.message_len = attribute_body(import.name, &entry, state.sizes())?.len();
-        state.touch(id)?;
-        if let Some((datatype, _)) = committed {
-            state.touch(datatype)?;
-            state.node_mut(datatype)?.parents.push(id);
+        if state.node(id)?.attributes.map.contains_key(import.name) {
+            return Err(Error::usage(format!("there is an attribute {} already", import.name)));
         }
+        let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
+        let body = attribute_body(import.name, import.charset, &new, committed, state.sizes())?;
+        if !state.node(id)?.has_dense_attributes() && body.len() > MAX_MESSAGE & !7 {
+            return Err(Error::unsupported("a large attribute on an object whose header has version 1"));
+        }
+        let order = import.order.unwrap_or(state.node(id)?.attributes.next_order);
+        state.touch(id, aspect::ATTRIBUTES)?;
         let attributes = &mut state.node_mut(id)?.attributes;
         attributes.next_order = attributes.next_order.max(order.saturating_add(1));
-        attributes.map.insert(import.name.clone(), entry);
-        Ok(())
+        attributes.map.insert(import.name.clone(), AttributeEntry { order, flags: 0, body });
+        state.count_use(committed)
     }
 
     /// Puts a link into a group, under a name that it does not have yet. A hard one names a key.
@@ -193,23 +202,27 @@ impl Session {
         target: &LinkTarget,
     ) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(group)?;
+        let id = state.open(group)?;
+        state.load_links(id)?;
+        if state.node(id)?.group()?.links.contains_key(name) {
+            return Err(Error::usage(format!("there is a link {name} already")));
+        }
+        let is_old = state.node(id)?.group()?.symbol_table.is_some();
         let target = match target {
-            LinkTarget::Hard(key) => Target::Node(state.find(*key)?),
+            LinkTarget::Hard(key) => {
+                let target = state.open(*key)?;
+                state.count_up(target, id)?
+            }
             LinkTarget::Soft(path) => Target::Soft(path.clone()),
+            LinkTarget::External { .. } | LinkTarget::User { .. } if is_old => {
+                return Err(super::symbol_table::external());
+            }
             LinkTarget::External { file, path } => {
                 Target::External { file: file.clone(), path: path.clone() }
             }
             LinkTarget::User { class, data } => Target::User { class: *class, data: data.clone() },
         };
-        if state.node(id)?.group()?.links.contains_key(name) {
-            return Err(Error::usage(format!("there is a link {name} already")));
-        }
-        state.touch(id)?;
-        if let Target::Node(target) = target {
-            state.touch(target)?;
-            state.node_mut(target)?.parents.push(id);
-        }
+        state.touch(id, aspect::LINKS)?;
         let group = state.node_mut(id)?.group_mut()?;
         let order = order.unwrap_or(group.next_order);
         group.next_order = group.next_order.max(order.saturating_add(1));
@@ -217,19 +230,20 @@ impl Session {
         Ok(())
     }
 
-    /// Gives a group without links and attributes the orders of creation of another one.
+    /// Gives a new group without links and attributes the orders of creation of another one.
     pub(crate) fn adopt_orders(&self, key: u64, links: Order, attributes: Order) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(key)?;
-        let node = state.node(id)?;
-        let (no_links, no_attributes) = (node.group()?.links.is_empty(), node.attributes.map.is_empty());
-        state.touch(id)?;
-        let node = state.node_mut(id)?;
-        if no_links {
-            node.group_mut()?.order = links;
+        let id = state.open(key)?;
+        if state.node(id)?.stored.is_some() || state.node(id)?.published {
+            return Ok(());
         }
-        if no_attributes {
-            node.attributes = Attributes { order: attributes, ..Attributes::default() };
+        let node = state.node_mut(id)?;
+        if node.attributes.map.is_empty() {
+            node.attributes = Attributes { order: attributes, loaded: true, ..Attributes::default() };
+        }
+        let group = node.group_mut()?;
+        if group.links.is_empty() {
+            group.order = links;
         }
         Ok(())
     }
@@ -237,8 +251,8 @@ impl Session {
     /// Replaces the fill value of a dataset without elements.
     pub(crate) fn set_fill_value(&self, key: u64, bytes: Vec<u8>) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(key)?;
-        state.touch(id)?;
+        let id = state.open(key)?;
+        state.touch(id, aspect::DATA)?;
         let dataset = state.node_mut(id)?.dataset_mut()?;
         if bytes.len() != dataset.datatype.size {
             return Err(Error::usage(format!("a fill value of {} bytes", bytes.len())));
@@ -247,12 +261,21 @@ impl Session {
         Ok(())
     }
 
+    /// Sets the comment on an object.
     pub(crate) fn set_comment(&self, key: u64, comment: &Name) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(key)?;
-        crate::format::message::comment::encode_comment(comment)?;
-        state.touch(id)?;
-        state.node_mut(id)?.comment = Some(comment.clone());
+        let id = state.open(key)?;
+        let body = encode_comment(comment)?;
+        state.touch(id, aspect::COUNT)?;
+        let node = state.node_mut(id)?;
+        match &mut node.stored {
+            None => node.comment = Some(comment.clone()),
+            Some(stored) => {
+                stored.messages.retain(|m| !m.is(MessageType::Comment));
+                let id = MessageType::Comment.id();
+                stored.messages.push(Message { id, flags: 0, order: None, body });
+            }
+        }
         Ok(())
     }
 
@@ -261,9 +284,12 @@ impl Session {
         f(&mut SessionHeap(&mut *self.edit()?))
     }
 
-    /// The key of an object that is known by its key or by its pinned address.
-    pub(crate) fn key_of(&self, address: u64) -> Result<u64> {
-        Ok(self.lock().find(address)?.key())
+    /// All by which an object that is known by this goes: its key, and the address that it keeps.
+    pub(crate) fn names_of(&self, address: u64) -> Vec<u64> {
+        let state = self.lock();
+        let Some(id) = state.known(address) else { return vec![address] };
+        let pinned = state.node(id).ok().and_then(|n| n.address.filter(|_| n.pinned.is_some()));
+        [Some(address), Some(id.key()), pinned].into_iter().flatten().collect()
     }
 
     /// Extent of a chunk of a dataset, if it has chunks.
@@ -278,18 +304,19 @@ impl Session {
     /// Gives back what objects take that were made to be copied and came to nothing.
     pub(crate) fn abandon(&self, keys: &[u64]) {
         let mut state = self.lock();
-        let gone: Vec<NodeId> = keys.iter().filter_map(|&key| state.find(key).ok()).collect();
-        for node in &mut state.nodes {
-            node.parents.retain(|parent| !gone.contains(parent));
-        }
-        for id in gone {
-            state.drop_data(id);
+        let ids: Vec<NodeId> = keys.iter().filter_map(|&key| state.find(key).ok()).collect();
+        for &id in &ids {
             if let Ok(node) = state.node_mut(id) {
                 node.parents.clear();
-                node.attributes.map.clear();
-                if let Body::Group(group) = &mut node.body {
-                    group.links.clear();
-                }
+                node.uses = 0;
+            }
+        }
+        let mut gone = Vec::new();
+        ids.iter().for_each(|&id| state.delete(id, &mut gone));
+        for (id, from) in gone {
+            if state.node(id).is_ok_and(|node| !node.deleted) {
+                // What cannot be counted down is lost space.
+                let _ = state.count_down(id, from);
             }
         }
     }
@@ -297,12 +324,12 @@ impl Session {
     /// Sets storage aside for all elements of a contiguous dataset. What it holds is arbitrary until it is written.
     pub(crate) fn reserve_contiguous(&self, key: u64) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(key)?;
+        let id = state.open(key)?;
         let total = state.node(id)?.dataset()?.bytes()?;
         if total == 0 {
             return Ok(());
         }
-        state.touch(id)?;
+        state.touch(id, aspect::DATA)?;
         let at = state.tx.allocator.allocate(total)?;
         match &mut state.node_mut(id)?.dataset_mut()?.data {
             RawState::Contiguous { address: address @ None, .. } => *address = Some(at),
@@ -317,7 +344,7 @@ impl Session {
     /// Writes bytes of a contiguous dataset whose storage was set aside since the last flush.
     pub(crate) fn write_contiguous_raw(&self, key: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(key)?;
+        let id = state.open(key)?;
         let dataset = state.node(id)?.dataset()?;
         let total = dataset.bytes()?;
         match dataset.data {
@@ -332,15 +359,6 @@ impl Session {
 }
 
 impl State {
-    /// A committed datatype, and the address that its header has from now on: those who use it name it.
-    fn committed(&mut self, key: u64) -> Result<(NodeId, u64)> {
-        let id = self.find(key)?;
-        match self.node(id)?.body {
-            Body::Datatype(_) => Ok((id, self.pin(id)?)),
-            _ => Err(Error::usage("not a committed datatype")),
-        }
-    }
-
     /// Drops what is kept in memory of a chunk.
     pub(super) fn forget_elements(&mut self, id: NodeId, place: &[u64]) -> Result<()> {
         let chunk = chunked(self, id)?.chunks.get_mut(place);

@@ -9,18 +9,25 @@
 mod btree_v2;
 mod chunk_data;
 mod chunk_index;
+mod committed;
 mod create;
 mod data;
+mod delete;
 mod edit;
 mod extensible_array;
+mod external;
 mod flush;
 mod fractal_heap;
 mod global_heap;
 mod header;
+mod implicit;
 mod import;
+mod load;
+mod mapping;
 mod node;
 mod raw_chunk;
 mod spec;
+mod symbol_table;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +39,7 @@ pub(crate) use self::{
     create::Data,
     edit::{NewAttribute, NewLink, SessionHeap},
     import::{ImportAttribute, ImportDataset, Storage},
-    node::{NodeId, Order},
+    node::{NodeId, Order, aspect},
     spec::{DatasetSpec, guess_chunk},
 };
 use self::{
@@ -40,11 +47,18 @@ use self::{
     header::Encoder,
     node::{Body, Node},
 };
-use super::transaction::{Durability, Transaction};
+use super::{
+    Store,
+    external::ExternalTargets,
+    transaction::{Durability, Transaction},
+};
 use crate::{
     error::{Error, Result},
-    format::{primitive::Sizes, superblock::Superblock},
-    source::ByteStore,
+    format::{
+        primitive::Sizes,
+        superblock::{FLAG_JOURNAL, Superblock},
+    },
+    source::PatchedStore,
 };
 
 /// Which libraries can open a file that is made.
@@ -84,7 +98,17 @@ pub(crate) struct State {
     buffered: u64,
     buffer_limit: u64,
     threads: usize,
+    /// External files that were written and are perhaps not on disk yet.
+    unsynced: Vec<Arc<ExternalTargets>>,
     closed: bool,
+    /// The file as it was opened, of one that was there before.
+    origin: Option<Arc<Store>>,
+    /// The superblock extension, if the first commit must change it.
+    extension: Option<NodeId>,
+    /// Something was deleted since the last flush.
+    has_deleted: bool,
+    /// The end of the file is a multiple of this.
+    page_size: u64,
 }
 
 /// How a file is made.
@@ -98,6 +122,14 @@ pub(crate) struct NewFile {
     pub(crate) threads: usize,
 }
 
+/// How an existing file is changed.
+#[derive(Clone, Debug)]
+pub(crate) struct EditSettings {
+    pub(crate) durability: Durability,
+    pub(crate) buffer_limit: u64,
+    pub(crate) threads: usize,
+}
+
 impl NodeId {
     pub(crate) fn key(self) -> u64 {
         KEYS + u64::from(self.0)
@@ -106,7 +138,7 @@ impl NodeId {
 
 impl Session {
     /// A file in an empty store, in which there is nothing but a root group. Nothing of it is written yet.
-    pub(crate) fn new(store: Arc<dyn ByteStore>, new: &NewFile) -> Result<(Session, Superblock)> {
+    pub(crate) fn new(store: Arc<PatchedStore>, new: &NewFile) -> Result<(Session, Superblock)> {
         let base = new.user_block;
         if base != 0 && (base < 512 || !base.is_power_of_two()) {
             return Err(Error::usage(format!(
@@ -132,7 +164,7 @@ impl Session {
             driver_info: None,
         };
         let first_free = superblock.encode()?.len() as u64;
-        let tx = Transaction::new(store, base, new.durability, first_free);
+        let tx = Transaction::new(store, base, new.durability, first_free, None);
         let root = node::GroupBody { order: new.order, ..node::GroupBody::default() };
         let mut state = State {
             tx,
@@ -144,12 +176,55 @@ impl Session {
             buffered: 0,
             buffer_limit: new.buffer_limit,
             threads: new.threads,
+            unsynced: Vec::new(),
             closed: false,
+            origin: None,
+            extension: None,
+            has_deleted: false,
+            page_size: 1,
         };
         let mut root = Node::new(Body::Group(root), Order::default());
         root.outer_links = 1;
         state.nodes.push(root);
         Ok((Session { state: Mutex::new(state) }, superblock))
+    }
+
+    /// The edits of a file that is there. `origin` reads it out of `store`.
+    pub(crate) fn edit_of(
+        origin: Arc<Store>,
+        store: Arc<PatchedStore>,
+        edit: &EditSettings,
+    ) -> Result<Session> {
+        let superblock = origin.superblock.clone();
+        let end = superblock.eof.saturating_sub(superblock.base);
+        let base = origin.reader.base();
+        let tx = Transaction::new(store, base, edit.durability, end, Some(superblock.clone()));
+        let page_size = origin.file_space.as_ref().and_then(|info| info.page_size()).unwrap_or(1);
+        let root = superblock.root;
+        let mut state = State {
+            tx,
+            profile: if superblock.version >= 3 { Profile::Modern } else { Profile::Compatible },
+            nodes: Vec::new(),
+            pinned: FxHashMap::default(),
+            heap: HeapWriter::new(superblock.sizes),
+            superblock,
+            buffered: 0,
+            buffer_limit: edit.buffer_limit,
+            threads: edit.threads,
+            unsynced: Vec::new(),
+            closed: false,
+            origin: Some(origin),
+            extension: None,
+            has_deleted: false,
+            page_size,
+        };
+        if state.superblock.flags & !FLAG_JOURNAL != 0 {
+            // A stale flag that was to be ignored.
+            state.superblock.flags = 0;
+        }
+        state.open(root)?;
+        state.load_extension()?;
+        Ok(Session { state: Mutex::new(state) })
     }
 
     /// The state, for reading and for what must work on a closed file.
@@ -169,7 +244,18 @@ impl Session {
 
     /// Whether this is the key or the pinned address of an object.
     pub(crate) fn knows(&self, address: u64) -> bool {
-        address >= KEYS || self.lock().pinned.contains_key(&address)
+        address >= KEYS || self.lock().known(address).is_some()
+    }
+
+    /// Whether this part of an object is in the model.
+    pub(crate) fn has(&self, address: u64, part: u8) -> bool {
+        let state = self.lock();
+        let node = state.known(address).and_then(|id| state.node(id).ok());
+        node.is_some_and(|node| match part {
+            aspect::LINKS => matches!(node.body, Body::Group(_)),
+            aspect::DATA => matches!(node.body, Body::Dataset(_)),
+            _ => node.attributes.loaded,
+        })
     }
 
     pub(crate) fn flush(&self) -> Result<()> {
@@ -183,6 +269,7 @@ impl Session {
             state.tx.check()?;
             state.flush()?;
             state.closed = true;
+            state.tx.unlock()?;
         }
         Ok(())
     }
@@ -197,14 +284,22 @@ impl State {
         Encoder { sizes: self.sizes(), profile: self.profile, address_of }
     }
 
-    /// The object with this key or pinned address.
-    pub(crate) fn find(&self, address: u64) -> Result<NodeId> {
+    /// The object with this key or pinned address, if the model has it.
+    pub(crate) fn known(&self, address: u64) -> Option<NodeId> {
         let id = match address.checked_sub(KEYS) {
             Some(n) => u32::try_from(n).ok().map(NodeId),
             None => self.pinned.get(&address).copied(),
         };
         id.filter(|id| (id.0 as usize) < self.nodes.len())
-            .ok_or_else(|| Error::corrupt("no object of this file").at(address))
+    }
+
+    /// The object with this key or pinned address.
+    pub(crate) fn find(&self, address: u64) -> Result<NodeId> {
+        let id = self.known(address).ok_or_else(|| Error::corrupt("no object of this file").at(address))?;
+        if self.node(id)?.deleted {
+            return Err(Error::not_found("the object was deleted"));
+        }
+        Ok(id)
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<&Node> {
@@ -215,33 +310,19 @@ impl State {
         self.nodes.get_mut(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
     }
 
-    /// Notes that an object is about to change, and with it the headers of all groups above, which will have to name
-    /// its new address. Refused, before anything has changed, if one of them must keep its address.
-    fn touch(&mut self, id: NodeId) -> Result<()> {
-        let mut found = vec![id];
-        let mut next = 0;
-        while let Some(&id) = found.get(next) {
-            next += 1;
-            let node = self.node(id)?;
-            if node.dirty || !node.published {
-                continue;
-            }
-            if node.pinned.is_some() {
-                return Err(Error::unsupported(
-                    "changing an object that a reference names, or one below it, after it was flushed",
-                ));
-            }
-            for parent in &node.parents {
-                if !found.contains(parent) {
-                    found.push(*parent);
-                }
-            }
-        }
-        for &id in &found {
-            let node = self.node_mut(id)?;
-            node.dirty = true;
-        }
+    /// Notes that a part of an object is about to change, and with it the links to it, where its header will get a new
+    /// address.
+    fn touch(&mut self, id: NodeId, part: u8) -> Result<()> {
         self.node_mut(id)?.version += 1;
+        let mut found = vec![(id, part)];
+        while let Some((id, part)) = found.pop() {
+            let node = self.node_mut(id)?;
+            let was_clean = node.dirty == 0;
+            node.dirty |= part;
+            if was_clean && node.published && node.pinned.is_none() {
+                found.extend(node.parents.iter().map(|&parent| (parent, aspect::LINKS)));
+            }
+        }
         Ok(())
     }
 
@@ -251,18 +332,18 @@ impl State {
         if let (Some(_), Some(address)) = (node.pinned, node.address) {
             return Ok(address);
         }
-        let address = match node.address.filter(|_| node.published && !node.dirty) {
+        let address = match node.address.filter(|_| node.published && node.dirty == 0) {
             Some(address) => {
-                let len = node.blocks.first().map_or(0, |b| b.1);
+                let len = node.blocks.header.first().map_or(0, |b| b.1);
                 self.node_mut(id)?.pinned = Some(len);
                 address
             }
             None => {
                 // Room for what usually comes; the rest will be in a continuation.
                 let encoder = self.encoder(&|_| 0);
-                let messages = encoder.messages(node, &header::Parts::default(), false)?;
-                let len = encoder.len(node, &messages).saturating_add(160).next_multiple_of(64).max(320);
-                let address = self.tx.allocator.allocate(len)?;
+                let messages = encoder.messages(node, &node::Parts::default(), false)?;
+                let len = encoder.len(node, &messages)?.saturating_add(160).next_multiple_of(64).max(320);
+                let address = self.tx.allocator.allocate_header(len, self.tx.base())?;
                 let node = self.node_mut(id)?;
                 (node.pinned, node.address) = (Some(len), Some(address));
                 address

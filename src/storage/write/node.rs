@@ -5,24 +5,39 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     error::{Error, Result},
     filter::FilterPipeline,
+    format::{
+        message::MessageType,
+        object_header::{HeaderPrefix, INDEXES_ORDER, TRACKS_ORDER},
+    },
     model::{
         dataspace::Dataspace,
         datatype::{Charset, Datatype},
         fill::Fill,
-        layout::ChunkIndexType,
+        layout::{ChunkIndexType, VirtualMapping},
         link::Name,
     },
-    storage::{allocator::Block, chunk_index::ChunkEntry},
+    storage::{allocator::Block, chunk_index::ChunkEntry, external::ExternalTargets, object::ObjectKind},
 };
 
 /// Which object of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NodeId(pub(crate) u32);
 
+/// What of an object differs from what the last commit has of it; a bit each.
+pub(crate) mod aspect {
+    pub(crate) const LINKS: u8 = 1;
+    pub(crate) const ATTRIBUTES: u8 = 2;
+    /// Extent, layout, chunks.
+    pub(crate) const DATA: u8 = 4;
+    /// Number of hard links.
+    pub(crate) const COUNT: u8 = 8;
+    pub(crate) const ALL: u8 = 15;
+}
+
 /// An object.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// The groups with a hard link to it, one entry a link; of a committed datatype also those who use it.
+    /// The groups with a hard link to it that was made in this session, one entry a link.
     pub(crate) parents: Vec<NodeId>,
     /// Object header in the file.
     pub(crate) address: Option<u64>,
@@ -30,17 +45,77 @@ pub(crate) struct Node {
     pub(crate) pinned: Option<u64>,
     /// The last commit reaches it.
     pub(crate) published: bool,
-    /// It differs from what the last commit has of it.
-    pub(crate) dirty: bool,
-    /// Metadata blocks that the last commit has of it, its header included.
-    pub(crate) blocks: Vec<Block>,
+    /// No link leads to it any more.
+    pub(crate) deleted: bool,
+    pub(crate) dirty: u8,
+    /// Where the last commit has what is not in its header.
+    pub(crate) parts: Parts,
+    pub(crate) blocks: Blocks,
     /// Counts the edits.
     pub(crate) version: u64,
+    /// Its header as the last commit has it, of an object that was in the file before the session.
+    pub(crate) stored: Option<Box<StoredHeader>>,
+    /// Datasets and attributes whose type this committed datatype is: they count as links.
+    pub(crate) uses: u32,
     /// Links to it that no group has: the superblock leads to the root.
-    pub(crate) outer_links: usize,
+    pub(crate) outer_links: u32,
     pub(crate) attributes: Attributes,
+    /// The comment on an object that is new.
     pub(crate) comment: Option<Name>,
     pub(crate) body: Body,
+}
+
+/// The metadata blocks of an object in the last commit.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Blocks {
+    /// Header: chunk 0 first.
+    pub(crate) header: Vec<Block>,
+    pub(crate) links: Vec<Block>,
+    pub(crate) attributes: Vec<Block>,
+    pub(crate) index: Vec<Block>,
+}
+
+/// An object header whose messages are kept as they are, but for those of what is changed.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredHeader {
+    pub(crate) prefix: HeaderPrefix,
+    pub(crate) kind: ObjectKind,
+    pub(crate) messages: Vec<Message>,
+    /// Hard links that were there before the session.
+    pub(crate) links: u32,
+}
+
+/// A message of a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) id: u16,
+    pub(crate) flags: u8,
+    pub(crate) order: Option<u16>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    pub(crate) fn is(&self, kind: MessageType) -> bool {
+        self.id == kind.id()
+    }
+}
+
+/// Where the parts of an object are that do not lie in its header.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) links: Option<DenseParts>,
+    pub(crate) attributes: Option<DenseParts>,
+    /// The index of the chunks, and its type with what the layout message says of it.
+    pub(crate) index: Option<(Option<u64>, ChunkIndexType)>,
+    /// The heap of the names of external files.
+    pub(crate) external: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DenseParts {
+    pub(crate) heap: u64,
+    pub(crate) names: u64,
+    pub(crate) order: Option<u64>,
 }
 
 impl Node {
@@ -50,13 +125,62 @@ impl Node {
             address: None,
             pinned: None,
             published: false,
-            dirty: true,
-            blocks: Vec::new(),
+            deleted: false,
+            dirty: aspect::ALL,
+            parts: Parts::default(),
+            blocks: Blocks::default(),
             version: 0,
-            attributes: Attributes { order, ..Attributes::default() },
+            stored: None,
+            attributes: Attributes { order, loaded: true, ..Attributes::default() },
+            uses: 0,
             outer_links: 0,
             comment: None,
             body,
+        }
+    }
+
+    /// Of an object that is in the file: what its header says is loaded when it is needed.
+    pub(crate) fn of_file(address: u64, header: StoredHeader, blocks: Vec<Block>) -> Self {
+        let order = header.prefix.flags;
+        let has = |flag| header.prefix.version > 1 && order & flag != 0;
+        let order = Order { tracked: has(TRACKS_ORDER), indexed: has(INDEXES_ORDER) };
+        Node {
+            address: Some(address),
+            pinned: Some(header.prefix.total_len()),
+            published: true,
+            dirty: 0,
+            blocks: Blocks { header: blocks, ..Blocks::default() },
+            attributes: Attributes { order, ..Attributes::default() },
+            stored: Some(Box::new(header)),
+            ..Node::new(Body::Stored, Order::default())
+        }
+    }
+
+    /// Number of hard links to it.
+    pub(crate) fn links(&self) -> u64 {
+        let own = u64::from(self.uses) + u64::from(self.outer_links);
+        self.parents.len() as u64 + own + self.stored.as_ref().map_or(0, |s| s.links.into())
+    }
+
+    /// Version of its header, and whether messages carry a creation order.
+    pub(crate) fn header_version(&self) -> (u8, bool) {
+        match &self.stored {
+            Some(stored) => (stored.prefix.version, stored.prefix.tracks_order()),
+            None => (2, self.attributes.order.tracked),
+        }
+    }
+
+    /// Whether its attributes may lie in a heap.
+    pub(crate) fn has_dense_attributes(&self) -> bool {
+        self.header_version().0 > 1
+    }
+
+    pub(crate) fn kind(&self) -> ObjectKind {
+        match (&self.body, &self.stored) {
+            (Body::Stored, Some(stored)) => stored.kind,
+            (Body::Dataset(_), _) => ObjectKind::Dataset,
+            (Body::Datatype(_), _) => ObjectKind::Datatype,
+            (Body::Group(_) | Body::Stored, _) => ObjectKind::Group,
         }
     }
 
@@ -92,6 +216,8 @@ pub(crate) enum Body {
     Group(GroupBody),
     Dataset(Box<DatasetBody>),
     Datatype(Arc<Datatype>),
+    /// What the file has, which was not needed yet.
+    Stored,
 }
 
 /// Whether the order of creation is kept.
@@ -106,6 +232,8 @@ pub(crate) struct GroupBody {
     pub(crate) links: BTreeMap<Name, LinkEntry>,
     pub(crate) order: Order,
     pub(crate) next_order: i64,
+    /// B-tree and local heap of a group of the old style.
+    pub(crate) symbol_table: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,37 +246,44 @@ pub(crate) struct LinkEntry {
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Node(NodeId),
+    /// An object of the file that was not needed yet.
+    Address(u64),
     Soft(Name),
-    External { file: Name, path: Name },
-    User { class: u8, data: Vec<u8> },
+    External {
+        file: Name,
+        path: Name,
+    },
+    User {
+        class: u8,
+        data: Vec<u8>,
+    },
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Attributes {
+    /// Those of the file are in the map.
+    pub(crate) loaded: bool,
     pub(crate) map: BTreeMap<Name, AttributeEntry>,
     pub(crate) order: Order,
     pub(crate) next_order: u32,
 }
 
-/// An attribute; `bytes` are its elements as the file has them.
+/// An attribute: its message, as the file has it.
 #[derive(Clone, Debug)]
 pub(crate) struct AttributeEntry {
-    pub(crate) charset: Charset,
     pub(crate) order: u32,
-    pub(crate) datatype: Arc<Datatype>,
-    /// Address of the committed datatype that it is, which is pinned.
-    pub(crate) committed: Option<u64>,
-    pub(crate) dataspace: Dataspace,
-    pub(crate) bytes: Vec<u8>,
-    /// Bytes of its message.
-    pub(crate) message_len: usize,
+    /// Of the message; with `SHARED` the body is the pointer to where it is shared.
+    pub(crate) flags: u8,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Debug)]
 pub(crate) struct DatasetBody {
-    pub(crate) datatype: Arc<Datatype>,
-    /// Address of the committed datatype that it is, which is pinned.
+    /// Of the layout message; of a new dataset the profile says.
+    pub(crate) layout_version: Option<u8>,
+    /// Address of the committed datatype that its type is.
     pub(crate) committed: Option<u64>,
+    pub(crate) datatype: Arc<Datatype>,
     pub(crate) dataspace: Dataspace,
     pub(crate) fill: Fill,
     pub(crate) pipeline: FilterPipeline,
@@ -165,6 +300,13 @@ pub(crate) enum RawState {
         published: bool,
     },
     Chunked(ChunkedState),
+    /// In files of their own, which a flush does not make safe against a crash.
+    External(Arc<ExternalTargets>),
+    /// Elements of other datasets; the object of the global heap that says which.
+    Virtual {
+        mappings: Vec<VirtualMapping>,
+        object: Option<(u64, u32)>,
+    },
 }
 
 #[derive(Debug)]

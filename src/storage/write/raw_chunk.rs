@@ -1,6 +1,9 @@
 //! Chunks that are stored as they are given: encoded elsewhere.
 
-use super::{Session, node::RawState};
+use super::{
+    Session,
+    node::{RawState, aspect},
+};
 use crate::error::{Error, Result};
 
 impl Session {
@@ -13,7 +16,8 @@ impl Session {
         filter_mask: u32,
     ) -> Result<()> {
         let mut state = self.edit()?;
-        let id = state.find(address)?;
+        let id = state.open(address)?;
+        state.load_data(id)?;
         let dataset = state.node(id)?.dataset()?;
         let RawState::Chunked(chunked) = &dataset.data else {
             return Err(Error::usage("the dataset is not chunked"));
@@ -42,7 +46,7 @@ impl Session {
         if size == 0 || size > limit {
             return Err(Error::limit("bytes of an encoded chunk", size, limit));
         }
-        state.touch(id)?;
+        state.touch(id, aspect::DATA)?;
         state.forget_elements(id, &place)?;
         state.store_chunk(id, &place, bytes, filter_mask)
     }

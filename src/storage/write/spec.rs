@@ -1,5 +1,7 @@
 //! What a new dataset is to be, and what follows from that: the shape of chunks, the parameters of filters, the index.
 
+use std::sync::Arc;
+
 use super::{
     Profile,
     header::{MAX_MESSAGE, datatype_body},
@@ -11,18 +13,25 @@ use crate::{
         dataspace::Dataspace,
         datatype::{ByteOrder, Datatype, DatatypeClass, FloatType, IntegerType},
         fill::{AllocationTime, FillTime},
-        layout::ChunkIndexType,
+        layout::{ChunkIndexType, VirtualMapping},
     },
+    storage::external::ExternalTargets,
 };
 
 /// What a dataset is to be.
 #[derive(Clone, Debug)]
 pub(crate) struct DatasetSpec {
     pub(crate) datatype: Datatype,
+    /// Key of the committed datatype that it is.
+    pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     /// Extent of a chunk; empty to have one guessed.
     pub(crate) chunk: Option<Vec<u64>>,
     pub(crate) compact: bool,
+    /// The files that hold the raw data.
+    pub(crate) external: Option<Arc<ExternalTargets>>,
+    /// Where the elements of a virtual dataset are.
+    pub(crate) mappings: Vec<VirtualMapping>,
     pub(crate) filters: Vec<FilterRequest>,
     /// One element.
     pub(crate) fill_value: Option<Vec<u8>>,
@@ -94,12 +103,13 @@ pub(crate) fn guess_chunk(dims: &[u64], max_dims: &[Option<u64>], element_size: 
     chunk
 }
 
-/// The index that libhdf5 chooses.
+/// The index that libhdf5 chooses. Chunks that are allocated early and have no filters need none.
 pub(crate) fn index_type(
     profile: Profile,
     dims: &[u64],
     max_dims: &[Option<u64>],
     chunk: &[u64],
+    is_plain_and_early: bool,
 ) -> ChunkIndexType {
     if profile == Profile::Compatible {
         return ChunkIndexType::BTreeV1;
@@ -108,7 +118,7 @@ pub(crate) fn index_type(
         0 if dims == chunk && max_dims.iter().zip(dims).all(|(m, &d)| *m == Some(d)) => {
             ChunkIndexType::Single { filtered: None }
         }
-        // libhdf5 takes an implicit index for unfiltered chunks that are allocated early; this is as good.
+        0 if is_plain_and_early && !max_dims.contains(&Some(0)) => ChunkIndexType::Implicit,
         0 => ChunkIndexType::FixedArray { page_bits: 10 },
         1 => ChunkIndexType::ExtensibleArray {
             max_bits: 32,

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Session, State,
-    header::Parts,
-    node::{RawState, Target},
+    node::{AttributeEntry, RawState, Target},
 };
 use crate::{
     error::Result,
@@ -17,25 +16,29 @@ use crate::{
     },
     storage::{
         Store,
-        attributes::AttributeData,
+        attributes::{self, AttributeData},
         chunk_index::{ChunkEntry, ChunkTable},
         dataset::DatasetCore,
+        external::ExternalData,
         links::LinkStorage,
         object::ObjectHeader,
         raw_data::RawData,
-        reader::Reader,
+        virtual_dataset,
     },
 };
 
 impl Session {
-    /// The header of an object, without links and attributes.
-    pub(crate) fn header(&self, address: u64, reader: &Reader) -> Result<ObjectHeader> {
+    /// The header of an object, without the links and attributes that the session has.
+    pub(crate) fn header(&self, address: u64, store: &Store) -> Result<ObjectHeader> {
         let state = self.lock();
         let id = state.find(address)?;
-        let node = state.node(id)?;
-        let encoder = state.encoder(&|id| id.key());
-        let messages = encoder.messages(node, &Parts::default(), false)?;
-        ObjectHeader::from_bytes(id.key(), encoder.encode(node, &messages)?, reader)
+        state.object_header(id, store)
+    }
+
+    /// Number of hard links to an object.
+    pub(crate) fn link_count(&self, address: u64) -> Result<u32> {
+        let state = self.lock();
+        Ok(state.node(state.find(address)?)?.links().try_into().unwrap_or(u32::MAX))
     }
 
     pub(crate) fn link_storage(&self, address: u64) -> Result<LinkStorage> {
@@ -61,11 +64,14 @@ impl Session {
 
     /// The attributes of an object, by name.
     pub(crate) fn attributes(&self, store: &Store, address: u64) -> Result<Vec<AttributeData>> {
-        let mut state = self.lock();
-        let id = state.find(address)?;
-        state.show_heap(store)?;
-        let attributes = &state.node(id)?.attributes;
-        Ok(attributes.map.iter().map(|(name, a)| attribute(name, a, attributes.order.tracked)).collect())
+        let (entries, tracked) = {
+            let mut state = self.lock();
+            let id = state.find(address)?;
+            state.show_heap(store)?;
+            let attributes = &state.node(id)?.attributes;
+            (attributes.map.values().cloned().collect::<Vec<_>>(), attributes.order.tracked)
+        };
+        entries.iter().map(|entry| attribute(store, entry, tracked)).collect()
     }
 
     pub(crate) fn attribute(
@@ -74,12 +80,14 @@ impl Session {
         address: u64,
         name: &[u8],
     ) -> Result<Option<AttributeData>> {
-        let mut state = self.lock();
-        let id = state.find(address)?;
-        state.show_heap(store)?;
-        let attributes = &state.node(id)?.attributes;
-        let name = Name::from(name);
-        Ok(attributes.map.get(&name).map(|a| attribute(&name, a, attributes.order.tracked)))
+        let (entry, tracked) = {
+            let mut state = self.lock();
+            let id = state.find(address)?;
+            state.show_heap(store)?;
+            let attributes = &state.node(id)?.attributes;
+            (attributes.map.get(&Name::from(name)).cloned(), attributes.order.tracked)
+        };
+        entry.map(|entry| attribute(store, &entry, tracked)).transpose()
     }
 
     /// How often an object was changed.
@@ -89,22 +97,40 @@ impl Session {
     }
 
     /// A dataset with all that was written to it, in the file or on its way there.
-    pub(crate) fn dataset(&self, store: &Store, address: u64) -> Result<DatasetCore> {
+    pub(crate) fn dataset(
+        &self,
+        store: &Arc<Store>,
+        address: u64,
+        sources: &virtual_dataset::Session,
+        depth: u32,
+    ) -> Result<DatasetCore> {
         let mut state = self.lock();
         let id = state.find(address)?;
         state.spill(id)?;
         state.show_heap(store)?;
         let version = state.node(id)?.version;
         let dataset = state.node(id)?.dataset()?;
-        let mut table = None;
+        let (mut table, mut external, mut virtual_mappings) = (None, None, Vec::new());
         let layout = match &dataset.data {
             RawState::Compact(bytes) => Layout::Compact(bytes.clone()),
             RawState::Contiguous { address, .. } => {
                 Layout::Contiguous { address: *address, size: dataset.bytes()? }
             }
+            RawState::External(targets) => {
+                external = Some(ExternalData::of(targets.files.clone()));
+                Layout::Contiguous { address: None, size: dataset.bytes()? }
+            }
+            RawState::Virtual { mappings, object } => {
+                virtual_mappings.clone_from(mappings);
+                Layout::Virtual { address: object.map(|o| o.0), index: object.map_or(0, |o| o.1) }
+            }
             RawState::Chunked(chunked) => {
                 let dims = dataset.dataspace.dims();
-                let entries = chunked.chunks.iter().filter_map(|(p, c)| Some((&**p, c.stored?.0)));
+                let inside = |p: &[u64]| {
+                    p.iter().zip(&chunked.chunk).zip(dims).all(|((p, c), d)| p.saturating_mul(*c) < *d)
+                };
+                let entries = chunked.chunks.iter().filter(|(p, _)| inside(p));
+                let entries = entries.filter_map(|(p, c)| Some((&**p, c.stored?.0)));
                 let entries: Vec<(&[u64], ChunkEntry)> = entries.collect();
                 table = Some(Arc::new(ChunkTable::of(dims, &chunked.chunk, &entries)?));
                 Layout::Chunked(ChunkedLayout {
@@ -117,15 +143,21 @@ impl Session {
             }
         };
         let (dataspace, fill): (Dataspace, Fill) = (dataset.dataspace.clone(), dataset.fill.clone());
-        let dataset_committed = dataset.committed;
+        let committed = dataset.committed;
         let (datatype, pipeline) = (dataset.datatype.clone(), dataset.pipeline.clone());
-        let raw =
+        let mut raw =
             RawData::new(datatype.clone(), dataspace, layout, pipeline, fill, store.settings.cache_bytes);
         if let Some(table) = table {
             let _ = raw.chunks.set(table);
         }
         state.tx.drain()?;
-        let (stored_dims, committed) = (raw.dims().to_vec(), dataset_committed);
+        // The sources of a virtual dataset may be in this session.
+        drop(state);
+        let stored_dims = raw.dims().to_vec();
+        (raw.external, raw.mappings) = (external, virtual_mappings);
+        if !raw.mappings.is_empty() {
+            virtual_dataset::extend(store, &raw.mappings, &mut raw.dataspace, sources, depth)?;
+        }
         Ok(DatasetCore { datatype, committed, raw, stored_dims, version })
     }
 
@@ -146,22 +178,15 @@ impl State {
 fn link(name: &Name, entry: &super::node::LinkEntry, tracked: bool) -> Link {
     let target = match &entry.target {
         Target::Node(id) => LinkTarget::Hard(id.key()),
+        Target::Address(address) => LinkTarget::Hard(*address),
+        Target::User { class, data } => LinkTarget::User { class: *class, data: data.clone() },
         Target::Soft(path) => LinkTarget::Soft(path.clone()),
         Target::External { file, path } => LinkTarget::External { file: file.clone(), path: path.clone() },
-        Target::User { class, data } => LinkTarget::User { class: *class, data: data.clone() },
     };
     let creation_order = tracked.then_some(entry.order);
     Link { name: name.clone(), charset: entry.charset, creation_order, target }
 }
 
-fn attribute(name: &Name, entry: &super::node::AttributeEntry, tracked: bool) -> AttributeData {
-    AttributeData {
-        name: name.clone(),
-        charset: entry.charset,
-        datatype: (*entry.datatype).clone(),
-        committed: entry.committed,
-        dataspace: entry.dataspace.clone(),
-        bytes: entry.bytes.clone(),
-        creation_order: tracked.then_some(entry.order),
-    }
+fn attribute(store: &Store, entry: &AttributeEntry, tracked: bool) -> Result<AttributeData> {
+    attributes::from_stored(store, entry.flags, &entry.body, tracked.then_some(entry.order))
 }
