@@ -194,6 +194,10 @@ impl Dataset {
         Ok((self.object.header.address, self.object.session()?))
     }
 
+    pub(crate) fn core(&self) -> &DatasetCore {
+        &self.core
+    }
+
     fn options(&self) -> ReadOptions {
         ReadOptions { threads: self.object.store.settings.threads, depth: 0 }
     }

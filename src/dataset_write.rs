@@ -99,6 +99,41 @@ impl Dataset {
         self.as_object().named(write())
     }
 
+    /// Stores the bytes of the chunk that starts at this element as they are: encoded by the filters of the dataset,
+    /// but for those whose bit in `filter_mask` is set. They are not checked. Without filters they must be the elements
+    /// of the whole chunk. [`read_chunk_raw`](Self::read_chunk_raw) is its counterpart.
+    ///
+    /// ```
+    /// # fn main() -> h5::Result<()> {
+    /// # let store = std::sync::Arc::new(h5::source::MemoryStore::new());
+    /// let file = h5::File::create_options().create_in(store)?;
+    /// let from = h5::File::open("testdata/humidity.nc")?.dataset("/humidity")?;
+    /// # let (shape, chunk) = (from.shape().to_vec(), from.chunk_shape().unwrap_or_default().to_vec());
+    /// let mut to = file.root()?.new_dataset_of(from.datatype().clone()).shape(shape).chunk(chunk);
+    /// for filter in from.filters() {
+    ///     to = to.filter(filter.clone());
+    /// }
+    /// let to = to.create("humidity")?;
+    /// for chunk in from.chunks()? {
+    ///     if let Some((bytes, mask)) = from.read_chunk_raw(&chunk.offset)? {
+    ///         to.write_chunk_raw(&chunk.offset, &bytes, mask)?;
+    ///     }
+    /// }
+    /// # assert_eq!(to.values(h5::Selection::All)?.bytes(), from.values(h5::Selection::All)?.bytes());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` if the dataset is not chunked, no chunk starts there, or the file is open for reading; `Shape` if an
+    /// unfiltered chunk has another size; `Limit` for more bytes than a chunk can have; as [`write`](Self::write).
+    pub fn write_chunk_raw(&self, offset: &[u64], bytes: &[u8], filter_mask: u32) -> Result<()> {
+        let write = || {
+            let (address, session) = self.address_and_session()?;
+            session.write_chunk_raw(address, offset, bytes, filter_mask)
+        };
+        self.as_object().named(write())
+    }
+
     /// Gives a chunked dataset another extent, within its largest shape. New elements hold the fill value; what lies
     /// outside a smaller extent is gone.
     ///

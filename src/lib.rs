@@ -32,6 +32,9 @@ mod attribute_builder;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod copy;
+mod copy_data;
+mod copy_objects;
 mod create;
 mod dataset;
 mod dataset_builder;
@@ -55,6 +58,7 @@ mod storage;
 
 pub use attribute::Attribute;
 pub use attribute_builder::{AttributeBuilder, AttributeValue};
+pub use copy::{CopyOptions, DatasetChange, LayoutChange};
 pub use create::CreateOptions;
 pub use dataset::{ChunkInfo, Dataset};
 pub use dataset_builder::{DatasetBuilder, GroupBuilder, IntoShape};
@@ -84,7 +88,7 @@ pub use source::Locking;
 pub use storage::{
     space::{FileSpace, MetadataBytes},
     transaction::Durability,
-    write::Profile,
+    write::{FilterRequest, Profile},
 };
 
 /// For this crate's benches and fuzz targets; not part of the API.

@@ -13,11 +13,15 @@ use crate::{Error, ErrorKind, File, Policy, Result};
 
 mod canon;
 mod cat;
+mod change;
+mod cp;
 mod describe;
 mod digest;
 mod edit;
+mod fresh;
 mod ls;
 mod progress;
+mod repack;
 mod screen;
 mod stat;
 mod target;
@@ -42,7 +46,7 @@ const FEATURES: [(&str, bool); 12] = [
     ("parallel", cfg!(feature = "parallel")),
 ];
 
-/// Look into HDF5 files.
+/// Look into HDF5 files, and copy them.
 #[derive(Debug, Parser)]
 #[command(name = "h5", version, max_term_width = 100, subcommand_required = true)]
 struct Arguments {
@@ -114,6 +118,56 @@ enum Command {
         /// Threads that work at once; 0 is one a processor
         #[arg(long, default_value_t = 0)]
         threads: usize,
+    },
+    /// Write a file anew, without gaps, and with other filters and layouts if you like
+    #[command(after_help = change::HELP)]
+    Repack {
+        /// Other filters; may be given several times
+        #[arg(short, long, value_name = "FILTER")]
+        filter: Vec<String>,
+        /// Another layout; may be given several times
+        #[arg(short, long, value_name = "LAYOUT")]
+        layout: Vec<String>,
+        /// Which libraries can open the new file; those that can open the old one if it is not said
+        #[arg(long, value_enum)]
+        profile: Option<fresh::ProfileChoice>,
+        /// HDF5 file
+        #[arg(value_name = "IN")]
+        source: PathBuf,
+        /// The new file
+        #[arg(value_name = "OUT")]
+        target: PathBuf,
+    },
+    /// Copy an object, with all that is below it, into another file
+    #[command(after_help = change::HELP)]
+    Cp {
+        /// Other filters; may be given several times
+        #[arg(short, long, value_name = "FILTER")]
+        filter: Vec<String>,
+        /// Another layout; may be given several times
+        #[arg(short, long, value_name = "LAYOUT")]
+        layout: Vec<String>,
+        /// Which libraries can open a new file; those that can open the old one if it is not said
+        #[arg(long, value_enum)]
+        profile: Option<fresh::ProfileChoice>,
+        /// Copy what soft links lead to, instead of the links
+        #[arg(long)]
+        follow_soft: bool,
+        /// Copy what external links lead to, instead of the links
+        #[arg(long)]
+        follow_external: bool,
+        /// Of a group, copy only its direct members
+        #[arg(long)]
+        shallow: bool,
+        /// Leave the attributes out
+        #[arg(long)]
+        without_attributes: bool,
+        /// What to copy: data.h5:/group/dataset
+        #[arg(value_name = "FILE:PATH")]
+        source: PathBuf,
+        /// Where to: as this path, or into the group that is there
+        #[arg(value_name = "FILE[:PATH]")]
+        target: PathBuf,
     },
     /// Delete a link, and the object that it leads to if it was the last
     Rm {
@@ -195,6 +249,33 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         }
         Command::Stat { file } => stat::run(&open(&file)?, &mut screen),
         Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, &mut screen),
+        Command::Repack { filter, layout, profile, source, target } => {
+            let asked = repack::Options { filters: filter, layouts: layout, profile };
+            repack::run(&options, &source, &target, &asked, warn)
+        }
+        Command::Cp {
+            filter,
+            layout,
+            profile,
+            follow_soft,
+            follow_external,
+            shallow,
+            without_attributes,
+            source,
+            target,
+        } => {
+            let (filters, layouts) = (filter, layout);
+            let asked = cp::Options {
+                filters,
+                layouts,
+                profile,
+                follow_soft,
+                follow_external,
+                shallow,
+                without_attributes,
+            };
+            cp::run(&options, &source, &target, &asked, warn)
+        }
         Command::Rm { file, path } => edit::remove(&options.open_rw(file)?, path.as_encoded_bytes()),
         Command::Attr(Attr::Set { file, path, name, value, of }) => {
             let (path, name) = (path.as_encoded_bytes(), name.as_encoded_bytes());
@@ -210,6 +291,12 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
             Ok(writeln!(screen.out, "features: {}", enabled.collect::<Vec<_>>().join(", "))?)
         }
     }
+}
+
+/// Tells about something that does not end the command.
+fn warn(text: &str) {
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(io::stderr(), "h5: {}", screen::safe(text));
 }
 
 fn is_closed_pipe(error: &Error) -> bool {

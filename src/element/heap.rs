@@ -88,6 +88,11 @@ impl HeapArena {
         HeapArena { offset_size, ..HeapArena::default() }
     }
 
+    /// Bytes of an address in the file that the objects are from; 8 for values that are from none.
+    pub(crate) fn offset_size_of(&self) -> u8 {
+        if self.offset_size == 0 { 8 } else { self.offset_size }
+    }
+
     pub(crate) fn contains(&self, address: u64, index: u32) -> bool {
         self.objects.contains_key(&(address, index))
     }

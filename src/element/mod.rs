@@ -8,6 +8,7 @@ mod heap;
 mod numeric;
 mod reference;
 mod string;
+mod transfer;
 mod values;
 mod vlen;
 
@@ -16,6 +17,7 @@ pub(crate) use convert::{convert, is_convertible};
 pub(crate) use heap::{HeapArena, HeapPointer};
 pub use heap::{HeapRead, HeapWrite};
 pub use reference::{ObjectReference, Reference, RegionReference};
+pub(crate) use transfer::{Transfer, has_references, names_places, widened};
 pub(crate) use values::gather;
 pub use values::{Element, Elements, Values};
 

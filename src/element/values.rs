@@ -68,6 +68,10 @@ impl Values {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+    /// What the elements point to.
+    pub(crate) fn heap(&self) -> &HeapArena {
+        &self.heap
+    }
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.bytes.len() / self.datatype.size.max(1)

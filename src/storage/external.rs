@@ -134,6 +134,13 @@ impl ExternalTargets {
         Ok(ExternalTargets { files, own, reach, targets })
     }
 
+    /// Of a dataset that is there: whether the policy allows to write is found when something is written.
+    pub(crate) fn listed(store: &Store, files: Vec<ExternalFile>) -> Self {
+        let targets = files.iter().map(|_| OnceLock::new()).collect();
+        let (own, reach) = (store.path.clone(), store.settings.policy.external_data.clone());
+        ExternalTargets { files, own, reach, targets }
+    }
+
     /// Bytes that the files can hold, `None` for no bound.
     pub(crate) fn capacity(&self) -> Option<u64> {
         self.files.iter().try_fold(0u64, |sum, file| Some(sum.saturating_add(file.size?)))

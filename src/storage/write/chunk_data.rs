@@ -199,7 +199,7 @@ fn run_all<T: Send>(
     (0..jobs).map(|job| f(job, &mut scratch)).collect()
 }
 
-fn chunked(state: &mut State, id: NodeId) -> Result<&mut ChunkedState> {
+pub(super) fn chunked(state: &mut State, id: NodeId) -> Result<&mut ChunkedState> {
     state.chunked(id)
 }
 
@@ -288,7 +288,7 @@ impl State {
     }
 
     /// Stores the encoded bytes of a chunk.
-    fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
+    pub(super) fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
         if self.is_implicit(id)? {
             return self.store_implicit(id, place, bytes);
         }

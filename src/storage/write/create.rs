@@ -184,7 +184,12 @@ impl State {
         }
     }
 
-    fn check_chunk(&self, chunk: &[u64], max_dims: &[Option<u64>], element_size: u64) -> Result<()> {
+    pub(super) fn check_chunk(
+        &self,
+        chunk: &[u64],
+        max_dims: &[Option<u64>],
+        element_size: u64,
+    ) -> Result<()> {
         if chunk.len() != max_dims.len() || chunk.contains(&0) {
             return Err(Error::shape(format!(
                 "chunks of {chunk:?} for a dataset of rank {}",

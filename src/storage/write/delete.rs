@@ -176,7 +176,7 @@ impl State {
     }
 
     /// Gives back what an object takes. What cannot be read of it is lost space.
-    fn delete(&mut self, id: NodeId, gone: &mut Vec<(NodeId, Option<NodeId>)>) {
+    pub(super) fn delete(&mut self, id: NodeId, gone: &mut Vec<(NodeId, Option<NodeId>)>) {
         let Ok(kind) = self.node(id).map(|n| n.kind()) else { return };
         let mut blocks: Vec<Block> = Vec::new();
         let _ = match kind {

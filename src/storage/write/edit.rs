@@ -174,7 +174,7 @@ impl State {
     }
 
     /// One more hard link to an object; how the link names it.
-    fn count_up(&mut self, id: NodeId, from: NodeId) -> Result<Target> {
+    pub(super) fn count_up(&mut self, id: NodeId, from: NodeId) -> Result<Target> {
         self.touch(id, aspect::COUNT)?;
         let node = self.node_mut(id)?;
         match (&mut node.stored, node.address) {

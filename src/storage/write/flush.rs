@@ -8,7 +8,7 @@ use super::{
     chunk_index::{self, IndexSource},
     external,
     fractal_heap::{self, ATTRIBUTES, LINKS},
-    header::{Encoder, MAX_COMPACT, attributes_are_dense},
+    header::{Encoder, attributes_are_dense, links_are_dense},
     node::{Attributes, Blocks, Body, DenseParts, GroupBody, Message, Node, NodeId, Parts, RawState, aspect},
     symbol_table,
 };
@@ -169,7 +169,7 @@ fn published(node: &mut Node, new: Fresh) {
 fn planned(node: &Node) -> Parts {
     let dense = DenseParts { heap: 0, names: 0, order: Some(0) };
     let links = match &node.body {
-        Body::Group(group) if group.symbol_table.is_none() && group.links.len() > MAX_COMPACT => Some(dense),
+        Body::Group(group) if links_are_dense(group) => Some(dense),
         _ => None,
     };
     Parts { links, attributes: attributes_are_dense(node).then_some(dense), ..Parts::default() }

@@ -15,6 +15,7 @@ use crate::{
             MessageFlags, MessageType,
             attribute::{AttributeMessage, Embedded},
             attribute_info::AttributeInfoMessage,
+            comment::encode_comment,
             dataspace::{decode_dataspace, encode_dataspace},
             datatype::encode_datatype,
             fill::FillMessage,
@@ -93,6 +94,21 @@ pub(super) fn attributes_are_dense(node: &Node) -> bool {
         && (map.len() > MAX_COMPACT || map.values().any(|a| a.body.len() > MAX_MESSAGE))
 }
 
+/// Links that are kept in a heap: those that are many or long, but for groups of the old style.
+pub(super) fn links_are_dense(group: &GroupBody) -> bool {
+    // Far below what a message can hold: the rest of the message is less than the difference.
+    let is_long = |(name, link): (&Name, &LinkEntry)| {
+        let target = match &link.target {
+            Target::Node(_) | Target::Address(_) => 0,
+            Target::Soft(path) => path.as_bytes().len(),
+            Target::External { file, path } => file.as_bytes().len() + path.as_bytes().len(),
+            Target::User { data, .. } => data.len(),
+        };
+        name.as_bytes().len().saturating_add(target) > MAX_MESSAGE - 64
+    };
+    group.symbol_table.is_none() && (group.links.len() > MAX_COMPACT || group.links.iter().any(is_long))
+}
+
 /// Puts a message in the place of that of its kind, or at the end.
 fn replace(messages: &mut Vec<Message>, kind: MessageType, flags: u8, body: Vec<u8>) {
     match messages.iter_mut().find(|m| m.is(kind)) {
@@ -168,6 +184,10 @@ impl Encoder<'_> {
                 put(MessageType::Datatype, MessageFlags::CONSTANT, datatype_body(datatype)?);
             }
             Body::Stored => return Err(Error::usage("an object without a header")),
+        }
+        if let Some(comment) = &node.comment {
+            let (id, body) = (MessageType::Comment.id(), encode_comment(comment)?);
+            out.push(Message { id, flags: 0, order: None, body });
         }
         self.put_attributes(node, parts, with_lists, &mut out)?;
         self.put_count(node, &mut out)?;

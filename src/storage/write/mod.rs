@@ -21,9 +21,11 @@ mod fractal_heap;
 mod global_heap;
 mod header;
 mod implicit;
+mod import;
 mod load;
 mod mapping;
 mod node;
+mod raw_chunk;
 mod spec;
 mod symbol_table;
 mod view;
@@ -32,11 +34,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
+pub use self::spec::FilterRequest;
 pub(crate) use self::{
     create::Data,
     edit::{NewAttribute, NewLink, SessionHeap},
+    import::{ImportAttribute, ImportDataset, Storage},
     node::{NodeId, Order, aspect},
-    spec::{DatasetSpec, FilterRequest},
+    spec::{DatasetSpec, guess_chunk},
 };
 use self::{
     global_heap::HeapWriter,
@@ -179,8 +183,8 @@ impl Session {
             has_deleted: false,
             page_size: 1,
         };
-        // The superblock leads to the root group, which counts as a link.
-        let root = Node { parents: vec![ROOT], ..Node::new(Body::Group(root), Order::default()) };
+        let mut root = Node::new(Body::Group(root), Order::default());
+        root.outer_links = 1;
         state.nodes.push(root);
         Ok((Session { state: Mutex::new(state) }, superblock))
     }

@@ -57,7 +57,11 @@ pub(crate) struct Node {
     pub(crate) stored: Option<Box<StoredHeader>>,
     /// Datasets and attributes whose type this committed datatype is: they count as links.
     pub(crate) uses: u32,
+    /// Links to it that no group has: the superblock leads to the root.
+    pub(crate) outer_links: u32,
     pub(crate) attributes: Attributes,
+    /// The comment on an object that is new.
+    pub(crate) comment: Option<Name>,
     pub(crate) body: Body,
 }
 
@@ -129,6 +133,8 @@ impl Node {
             stored: None,
             attributes: Attributes { order, loaded: true, ..Attributes::default() },
             uses: 0,
+            outer_links: 0,
+            comment: None,
             body,
         }
     }
@@ -152,7 +158,8 @@ impl Node {
 
     /// Number of hard links to it.
     pub(crate) fn links(&self) -> u64 {
-        self.parents.len() as u64 + u64::from(self.uses) + self.stored.as_ref().map_or(0, |s| s.links.into())
+        let own = u64::from(self.uses) + u64::from(self.outer_links);
+        self.parents.len() as u64 + own + self.stored.as_ref().map_or(0, |s| s.links.into())
     }
 
     /// Version of its header, and whether messages carry a creation order.

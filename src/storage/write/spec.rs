@@ -40,16 +40,30 @@ pub(crate) struct DatasetSpec {
     pub(crate) attribute_order: super::Order,
 }
 
-/// A filter whose parameters may depend on the dataset.
-#[derive(Clone, Debug)]
-pub(crate) enum FilterRequest {
+/// A filter for a dataset; its parameters may depend on that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FilterRequest {
+    /// Bytes of equal weight together.
     Shuffle,
+    /// Deflate (gzip), of level 0 to 9.
     Deflate(u8),
+    /// A checksum of every chunk.
     Fletcher32,
+    /// LZF compression.
     Lzf,
-    Szip { nearest_neighbour: bool, pixels_per_block: u32 },
+    /// Szip compression.
+    Szip {
+        /// With nearest-neighbour preprocessing.
+        nearest_neighbour: bool,
+        /// Even, up to 32.
+        pixels_per_block: u32,
+    },
+    /// Only the significant bits of numbers.
     Nbit,
+    /// Integers in this many bits (0: as few as a chunk needs), floats with this many decimal digits.
     ScaleOffset(i32),
+    /// Any filter that is known, with its parameters.
     Custom(FilterSpec),
 }
 
@@ -152,9 +166,26 @@ pub(crate) fn filter_spec(
             if lookup(spec.id).is_none() {
                 return Err(Error::unsupported(format!("filter {} is not built in", spec.id)));
             }
-            Ok(spec.clone())
+            Ok(FilterSpec { client_data: local(spec, size, bytes), ..spec.clone() })
         }
     }
+}
+
+/// The parameters of a filter with those that its plugin takes from the dataset, where they are zero or left out.
+fn local(spec: &FilterSpec, element_size: u32, chunk_bytes: u32) -> Vec<u32> {
+    let mut out = spec.client_data.clone();
+    let known: &[u32] = match spec.id {
+        // Versions of filter and format, element size, bytes of a chunk. Blosc has no larger elements.
+        32001 => &[2, 2, if element_size <= 255 { element_size } else { 1 }, chunk_bytes],
+        // Version of the filter, element size.
+        32008 if out.get(2).is_none_or(|&size| size == 0) => &[0, 5, element_size],
+        _ => &[],
+    };
+    if out.len() < known.len() {
+        out.resize(known.len(), 0);
+    }
+    out.iter_mut().zip(known).filter(|(value, _)| **value == 0).for_each(|(value, known)| *value = *known);
+    out
 }
 
 /// Order, first bit and number of bits of a number.

@@ -44,7 +44,7 @@ impl Session {
     pub(crate) fn link_storage(&self, address: u64) -> Result<LinkStorage> {
         let state = self.lock();
         let group = state.node(state.find(address)?)?.group()?;
-        let dense = group.links.len() > super::header::MAX_COMPACT;
+        let dense = super::header::links_are_dense(group);
         Ok(LinkStorage::Session { dense, order: (group.order.tracked, group.order.indexed) })
     }
 
