@@ -329,6 +329,11 @@ impl File {
         closed.map_err(|e| e.in_file(&self.store.name))
     }
 
+    /// Name of the file: the path by which it was opened.
+    pub fn name(&self) -> &str {
+        &self.store.name
+    }
+
     /// Two handles of the same open file.
     pub fn is_same(&self, other: &File) -> bool {
         Arc::ptr_eq(&self.store, &other.store)

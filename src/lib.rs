@@ -16,6 +16,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
+//! | 5 | `h5grove` (feature `h5grove`) | content of a file for viewers: metadata, data in many encodings, statistics |
 //! | 4 | [`File`], [`Group`], [`Dataset`], [`Attribute`] | what a user holds |
 //! | 3 | `storage` | the only place that follows an address |
 //! | 2 | `format`, `element` | bytes to structures; bytes to Rust values |
@@ -44,6 +45,8 @@ mod filter;
 #[allow(dead_code, reason = "structures are declared once, for reading and for the writer to come")]
 mod format;
 mod group;
+#[cfg(feature = "h5grove")]
+pub mod h5grove;
 mod limits;
 pub mod model;
 mod object;
