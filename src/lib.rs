@@ -51,6 +51,8 @@ mod limits;
 pub mod model;
 mod object;
 mod read;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod source;
 mod storage;
 
@@ -71,7 +73,7 @@ pub use filter::{ChunkContext, Filter, FilterSpec, filter_name, register as regi
 pub use group::Group;
 #[cfg(feature = "derive")]
 pub use h5_derive::H5Type;
-pub use limits::{Limits, Policy, Reach};
+pub use limits::{Limits, OpenFile, Opener, Policy, Reach};
 pub use model::{
     dataspace::Dataspace,
     datatype::{ByteOrder, Charset, Datatype, DatatypeClass},

@@ -18,6 +18,8 @@ mod digest;
 mod ls;
 mod progress;
 mod screen;
+#[cfg(feature = "server")]
+mod serve;
 mod stat;
 mod target;
 mod tree;
@@ -26,7 +28,7 @@ mod walk;
 use screen::Screen;
 
 /// The features that a build may have, and whether this one has them.
-const FEATURES: [(&str, bool); 12] = [
+const FEATURES: [(&str, bool); 14] = [
     ("cli", cfg!(feature = "cli")),
     ("derive", cfg!(feature = "derive")),
     ("filter-bitgroom", cfg!(feature = "filter-bitgroom")),
@@ -37,8 +39,10 @@ const FEATURES: [(&str, bool); 12] = [
     ("filter-lz4", cfg!(feature = "filter-lz4")),
     ("filter-zfp", cfg!(feature = "filter-zfp")),
     ("filter-zstd", cfg!(feature = "filter-zstd")),
+    ("h5grove", cfg!(feature = "h5grove")),
     ("mmap", cfg!(feature = "mmap")),
     ("parallel", cfg!(feature = "parallel")),
+    ("server", cfg!(feature = "server")),
 ];
 
 /// Look into HDF5 files.
@@ -114,6 +118,9 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         threads: usize,
     },
+    /// Serve the HDF5 files of a folder to viewers: h5grove's interface, and H5Web at /view
+    #[cfg(feature = "server")]
+    Serve(serve::Arguments),
     /// Print the version and the features of this build
     Version,
 }
@@ -148,6 +155,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         }
         Command::Stat { file } => stat::run(&open(&file)?, &mut screen),
         Command::Digest { file, threads } => digest::run(&options.threads(threads).open(file)?, &mut screen),
+        #[cfg(feature = "server")]
+        Command::Serve(arguments) => serve::run(arguments, screen.out),
         Command::Version => {
             writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?;
             let enabled = FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name);

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    dtype::{Dtype, Kind},
+    dtype::Dtype,
     error::{Error, Result},
     selection::Slab,
 };

@@ -117,12 +117,17 @@ fn put(element: Element<'_>, dtype: &Dtype, out: &mut [u8]) -> Result<()> {
             let text = element.text()?.unwrap_or_default();
             let len = text.len().min(out.len());
             out[..len].copy_from_slice(&text[..len]);
+            out[len..].fill(0);
         }
         Kind::Void | Kind::Time(_) => {
             let len = element.bytes().len().min(out.len());
             out[..len].copy_from_slice(&element.bytes()[..len]);
         }
         Kind::Struct(fields) => {
+            // What lies between the members stays, as in HDF5's own conversion.
+            if out.len() == element.bytes().len() {
+                out.copy_from_slice(element.bytes());
+            }
             for ((_, member), field) in element.members().zip(fields) {
                 let range = field.offset..field.offset.saturating_add(field.dtype.size);
                 put(member, &field.dtype, out.get_mut(range).ok_or_else(no)?)?;

@@ -9,7 +9,7 @@ use super::{
     data::in_parallel,
     dtype::Kind,
     error::{Error, Result},
-    memory::to_memory,
+    memory::{complex, to_memory},
     pairwise::{Order, Sum},
 };
 
@@ -59,7 +59,7 @@ const LANES: usize = 16;
 /// Statistics of data. They are read in blocks: memory does not grow with them.
 ///
 /// # Errors
-/// `QueryArgumentError` unless the elements are real numbers; those of reading.
+/// `QueryArgumentError` unless the elements are numbers; those of reading.
 pub fn stats(data: &Data) -> Result<Stats> {
     of(data)
 }
@@ -96,6 +96,7 @@ pub(super) fn of(data: &Data) -> Result<Stats> {
         (Kind::Float, 8, false) => doubles(&reader()?, Order::Tree, f64::from_le_bytes),
         (Kind::Float, 8, true) => doubles(&reader()?, Order::Buffers, f64::from_be_bytes),
         (Kind::Float, 16, _) => doubles(&reader()?, Order::Tree, long_double),
+        (Kind::Complex, ..) => complex_numbers(data),
         _ => Err(Error::query(format!("statistics of elements of type {}", dtype.name()))),
     }
 }
@@ -383,6 +384,56 @@ fn halves(
     let squares = sum_finite(reader, all, get, Sum::new(Order::Tree, n, square, round))?;
     let number = |x: f32| Number::Float(x.into());
     Ok(extremes.stats(number, number(divided(sum)), number(round(divided(squares).sqrt()))))
+}
+
+/// As numpy orders complex numbers: by their real parts, then by the imaginary ones. Python makes integers of the real
+/// parts of the results.
+fn complex_numbers(data: &Data) -> Result<Stats> {
+    let n = data.len() as f64;
+    let each = |f: &mut dyn FnMut([f64; 2])| {
+        data.for_each_block(0, &mut |block| {
+            for i in 0..block.len() {
+                if let Some(element) = block.element(i)? {
+                    f(complex(element)?);
+                }
+            }
+            Ok(())
+        })
+    };
+    let (mut min, mut max, mut positive, mut strict) = (None, None, None, None);
+    let (mut re, mut im) = (0.0, 0.0);
+    each(&mut |x| {
+        let lower = |best: &mut Option<[f64; 2]>| {
+            if best.is_none_or(|b| x < b) {
+                *best = Some(x);
+            }
+        };
+        lower(&mut min);
+        if x >= [0.0, 0.0] {
+            lower(&mut positive);
+        }
+        if x > [0.0, 0.0] {
+            lower(&mut strict);
+        }
+        if max.is_none_or(|m| x > m) {
+            max = Some(x);
+        }
+        re += x[0];
+        im += x[1];
+    })?;
+    let (re, im) = (re / n, im / n);
+    let mut squares = 0.0;
+    each(&mut |x| squares += (x[0] - re).powi(2) + (x[1] - im).powi(2))?;
+    let whole = |x: f64| x.is_finite().then_some(Number::Integer(x as i128));
+    let real = |x: Option<[f64; 2]>| x.and_then(|x| whole(x[0]));
+    Ok(Stats {
+        strict_positive_min: real(strict),
+        positive_min: real(positive),
+        min: real(min),
+        max: real(max),
+        mean: whole(re),
+        std: whole((squares / n).sqrt()),
+    })
 }
 
 /// An 80-bit float, rounded to 64 bits.

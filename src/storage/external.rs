@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Store, heap::local::LocalHeapData, open::open_path};
+use super::{Store, heap::local::LocalHeapData};
 use crate::{
     error::{Error, Result},
     format::message::external_files::ExternalFilesMessage,
@@ -37,9 +37,9 @@ impl ExternalData {
             return Ok(source);
         }
         let name = self.files[slot].name.as_bytes();
-        let path = store.locate(name, &store.settings.policy.external_data, "external raw data file")?;
         // Other programs may cut these files at will: no mapping.
-        let source = open_path(&path, false)?;
+        let reach = &store.settings.policy.external_data;
+        let (_, source) = store.open_named(name, reach, "external raw data file", false)?;
         Ok(self.sources[slot].get_or_init(|| source))
     }
 

@@ -31,6 +31,17 @@ pub(super) fn check(data: &Data) -> Result<()> {
 /// and writing.
 pub fn csv_encode(data: &Data, out: &mut dyn Write) -> Result<()> {
     check(data)?;
+    if let [rows, 0] = *data.shape() {
+        // Lines without anything.
+        let line = [b'\n'; 1 << 12];
+        let mut left = rows;
+        while left > 0 {
+            let now = left.min(line.len() as u64);
+            out.write_all(&line[..now as usize])?;
+            left -= now;
+        }
+        return Ok(());
+    }
     let columns = data.shape().get(1).copied().unwrap_or(1).max(1);
     let is_complex = data.element_dtype().kind == Kind::Complex;
     data.for_each_block(0, &mut |block| {

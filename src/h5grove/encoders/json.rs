@@ -106,8 +106,8 @@ enum Plan {
 }
 
 impl Plan {
-    /// Members of compounds become Python's numbers before they are written, and the parts of complex numbers too,
-    /// but for a lone one.
+    /// Members of compounds become Python's numbers before they are written, unless they are arrays, and the parts of
+    /// complex numbers do too, but for a lone one.
     fn of(datatype: &Datatype, in_compound: bool, is_scalar: bool) -> Plan {
         let dtype = Dtype::of(datatype);
         match (&datatype.class, &dtype.kind) {
@@ -124,7 +124,7 @@ impl Plan {
             }
             (DatatypeClass::Array { .. }, _) => {
                 let (base, dims) = unnest(datatype);
-                Plan::Array(dims, Box::new(Plan::of(base, in_compound, false)))
+                Plan::Array(dims, Box::new(Plan::of(base, false, false)))
             }
             (DatatypeClass::VarLen(base), _) => Plan::Sequence(Box::new(Plan::of(base, false, false))),
             (DatatypeClass::Reference(_), _) => Plan::Reference,
@@ -245,7 +245,12 @@ impl Plan {
                     Ok(Some(_)) => false,
                     Err(_) => element.bytes().iter().all(|&b| b == 0),
                 };
-                let null = if null { " (null)" } else { "" };
+                // h5py forgets the parenthesis of regions.
+                let null = match (null, region) {
+                    (false, _) => "",
+                    (true, false) => " (null)",
+                    (true, true) => " (null",
+                };
                 string(format!("<HDF5 {kind} reference{null}>").as_bytes(), out);
             }
         }

@@ -189,7 +189,10 @@ pub fn encoded_len_bounds(data: &Data, encoding: Encoding) -> Result<(u64, Optio
         return Ok((len, Some(len)));
     }
     Ok(match encoding {
-        Encoding::Csv => (data.len().saturating_mul(25), Some(data.len().saturating_mul(60))),
+        Encoding::Csv => match *data.shape() {
+            [rows, 0] => (rows, Some(rows)),
+            _ => (data.len().saturating_mul(4), Some(data.len().saturating_mul(60))),
+        },
         _ => json::len_bounds(data),
     })
 }

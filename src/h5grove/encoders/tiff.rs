@@ -56,6 +56,7 @@ fn plan(data: &Data) -> Result<Plan> {
     array(data, Encoding::Tiff)?;
     let (rest, height, width) = match data.shape() {
         [rest @ .., height, width] => (rest, *height, *width),
+        [0] => (&[][..], 0, 0),
         _ => return Err(Error::query("Unsupported encoding tiff for less than two dimensions")),
     };
     let too_large = || Error::TooLarge { what: "TIFF", wanted: data.nbytes(), allowed: u64::MAX };
