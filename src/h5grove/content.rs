@@ -298,11 +298,10 @@ impl Content {
         let mut found = Vec::new();
         match keys {
             None => {
-                let mut all = object.attributes()?.into_iter().collect::<crate::Result<Vec<Attribute>>>()?;
-                if object.attribute_creation_order().0 {
-                    all.sort_by_key(Attribute::creation_order);
-                }
-                found = all;
+                found = match object.attribute_creation_order().0 {
+                    true => object.attributes_by_creation()?,
+                    false => object.attributes()?.into_iter().collect::<crate::Result<_>>()?,
+                };
             }
             Some(keys) => {
                 for key in keys {

@@ -72,11 +72,12 @@ impl Dtype {
                 None => plain(Kind::Other, size),
             },
             DatatypeClass::FixedString { .. } => plain(Kind::Bytes, size),
-            DatatypeClass::Opaque { tag } => match tag.to_str().and_then(|tag| time_of(tag, size)) {
-                Some(name) => {
+            DatatypeClass::Opaque { tag } => match tag.to_str().and_then(|tag| tag.strip_prefix("NUMPY:")) {
+                Some(name) if is_time(name, size) => {
                     Dtype { big: name.starts_with('>'), ..plain(Kind::Time(name.to_owned()), size) }
                 }
-                None => plain(Kind::Void, size),
+                Some(name) if name == format!("|S{size}") => plain(Kind::Bytes, size),
+                _ => plain(Kind::Void, size),
             },
             DatatypeClass::Compound(members) => Dtype::of_compound(members, datatype),
             DatatypeClass::Enum { members, .. } if is_bool(datatype, members) => plain(Kind::Bool, 1),
@@ -228,12 +229,11 @@ pub(super) fn enum_value(datatype: &Datatype, member: &EnumMember) -> Option<i12
     values.get(0)?.integer()
 }
 
-/// The name of the type of numpy for dates and durations that h5py stores as opaque elements, such as `<M8[ns]`.
-fn time_of(tag: &str, size: usize) -> Option<&str> {
-    let name = tag.strip_prefix("NUMPY:")?;
-    let unit = name.get(4..)?.strip_suffix(']')?;
-    let is_time = matches!(name.get(..4)?, "<M8[" | ">M8[" | "<m8[" | ">m8[");
-    (is_time && size == 8 && unit.bytes().all(|c| c.is_ascii_alphanumeric())).then_some(name)
+/// True for the types of numpy for dates and durations, such as `<M8[ns]`, which h5py stores as opaque elements.
+fn is_time(name: &str, size: usize) -> bool {
+    let is_time = matches!(name.get(..4), Some("<M8[" | ">M8[" | "<m8[" | ">m8["));
+    let unit = name.get(4..).and_then(|rest| rest.strip_suffix(']'));
+    is_time && size == 8 && unit.is_some_and(|unit| unit.bytes().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// Bytes of an element in memory, as HDF5 holds it.

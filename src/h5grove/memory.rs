@@ -77,7 +77,7 @@ pub(super) fn is_same(datatype: &Datatype, dtype: &Dtype) -> bool {
         (DatatypeClass::FixedString { padding, .. }, Kind::Bytes) => {
             *padding == StringPadding::NullPadded && dtype.size == size
         }
-        (DatatypeClass::Opaque { .. }, Kind::Void | Kind::Time(_)) => true,
+        (DatatypeClass::Opaque { .. }, Kind::Void | Kind::Time(_) | Kind::Bytes) => true,
         (DatatypeClass::Complex(base), Kind::Complex) => dtype.size == size && is_same(base, &part()),
         (DatatypeClass::Compound(members), Kind::Complex) => {
             let packed = members.iter().enumerate().all(|(i, m)| m.offset == i * dtype.size / 2);
@@ -114,7 +114,7 @@ fn put(element: Element<'_>, dtype: &Dtype, out: &mut [u8]) -> Result<()> {
             }
         }
         Kind::Bytes => {
-            let text = element.text()?.unwrap_or_default();
+            let text = element.text()?.unwrap_or(element.bytes());
             let len = text.len().min(out.len());
             out[..len].copy_from_slice(&text[..len]);
             out[len..].fill(0);

@@ -158,7 +158,7 @@ mod tests {
                 }
                 Coding::Zstd => {
                     let mut source = &bytes[..];
-                    let mut decoder = structured_zstd::decoding::StreamingDecoder::new(&mut source).unwrap();
+                    let mut decoder = structured_zstd::decoding::StreamingDecoder::new(&mut source);
                     decoder.read_to_end(&mut back).unwrap();
                 }
             }

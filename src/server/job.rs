@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{
+    Limits,
     compress::{Coding, Compressor},
     files::message,
 };
@@ -34,8 +35,6 @@ const FIRST: usize = 1 << 20;
 const PART: usize = 128 << 10;
 /// Parts that wait for the client.
 const WAITING: usize = 4;
-/// A client may let us wait for this long in all, and for as long as its answer would take at the slowest rate.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes a second at the slowest rate.
 const SLOWEST: u64 = 32 << 10;
 
@@ -191,14 +190,15 @@ pub struct Answer {
     parts: Option<mpsc::Sender<io::Result<Bytes>>>,
     written: u64,
     max: u64,
+    patience: Duration,
     compressor: Option<Compressor>,
     /// A copy of all that was written, as long as it is little.
     copy: Option<Vec<u8>>,
 }
 
 impl Answer {
-    /// Of at most `max` bytes. To be called, and used, on a thread that may block.
-    pub fn new(job: Arc<Job>, handle: Handle, head: oneshot::Sender<Head>, max: u64) -> Self {
+    /// Within these limits. To be called, and used, on a thread that may block.
+    pub fn new(job: Arc<Job>, handle: Handle, head: oneshot::Sender<Head>, limits: &Limits) -> Self {
         Answer {
             job,
             handle,
@@ -208,7 +208,8 @@ impl Answer {
             buffer: Vec::new(),
             parts: None,
             written: 0,
-            max,
+            max: limits.max_response,
+            patience: limits.patience,
             compressor: None,
             copy: None,
         }
@@ -265,10 +266,11 @@ impl Answer {
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
             Err(mpsc::error::TrySendError::Full(part)) => part,
         };
-        let allowed = PATIENCE + Duration::from_secs(self.written / SLOWEST);
+        let allowed = self.patience.saturating_add(Duration::from_secs(self.written / SLOWEST));
         let waited = Duration::from_millis(self.job.waited.load(Ordering::Relaxed));
         let begin = Instant::now();
-        let left = allowed.saturating_sub(waited);
+        // Neither one long wait nor a long time of short ones.
+        let left = allowed.saturating_sub(waited).min(self.patience);
         let sent = self.handle.block_on(async { tokio::time::timeout(left, parts.send(part)).await });
         self.job.waited.fetch_add(begin.elapsed().as_millis() as u64, Ordering::Relaxed);
         match sent {

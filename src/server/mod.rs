@@ -67,6 +67,9 @@ pub struct Limits {
     pub max_listing: u64,
     /// Time that the work of a request may take, waiting for the client not counted; more is 503.
     pub timeout: Duration,
+    /// Time that a client may take for each part of an answer, of 128 KiB. In all it may take so long too, and beside it
+    /// as long as the answer needs at 32 KiB a second. Then the connection is broken off.
+    pub patience: Duration,
     /// Requests that read data at the same time; others wait.
     pub concurrent: usize,
     /// Requests that wait; more are 503.
@@ -83,6 +86,7 @@ impl Default for Limits {
             max_decoded: 16 << 30,
             max_listing: 256 << 20,
             timeout: Duration::from_secs(60),
+            patience: Duration::from_secs(30),
             concurrent: (2 * processors).max(4),
             waiting: 256,
             connections: 1024,
@@ -282,7 +286,7 @@ async fn serve(State(app): State<Arc<App>>, endpoint: Endpoint, request: Request
     let handle = Handle::current();
     let timeout = app.limits.timeout;
     tokio::task::spawn_blocking(move || {
-        let out = Answer::new(job, handle, sender, app.limits.max_response);
+        let out = Answer::new(job, handle, sender, &app.limits);
         endpoints::answer(&app, &asked, out);
         drop(permits);
     });

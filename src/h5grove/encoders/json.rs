@@ -116,7 +116,9 @@ impl Plan {
             (_, Kind::Float) if dtype.size <= 4 && !in_compound => Plan::Single,
             (DatatypeClass::Float(_), _) => Plan::Double,
             (DatatypeClass::Complex(_), _) => Plan::Complex { single: false },
-            (DatatypeClass::FixedString { .. } | DatatypeClass::VarString { .. }, _) => Plan::Text,
+            (DatatypeClass::FixedString { .. } | DatatypeClass::VarString { .. }, _) | (_, Kind::Bytes) => {
+                Plan::Text
+            }
             (_, Kind::Time(name)) => time::Unit::parse(name).map_or(Plan::Bytes, Plan::Time),
             (DatatypeClass::Opaque { .. }, _) => Plan::Bytes,
             (DatatypeClass::Compound(members), _) => {
@@ -189,13 +191,11 @@ impl Plan {
                 out.push(b']');
             }
             Plan::Text => {
-                let text = element.text()?.unwrap_or_default();
+                let text = element.text()?.unwrap_or(element.bytes());
                 let len = match element.datatype().class {
-                    // An array of numpy does not tell them from padding.
-                    DatatypeClass::FixedString { .. } => {
-                        text.iter().rposition(|&b| b != 0).map_or(0, |i| i + 1)
-                    }
-                    _ => text.len(),
+                    DatatypeClass::VarString { .. } => text.len(),
+                    // An array of numpy does not tell NULs at the end from padding.
+                    _ => text.iter().rposition(|&b| b != 0).map_or(0, |i| i + 1),
                 };
                 string(text.get(..len).unwrap_or_default(), out);
             }
