@@ -8,11 +8,15 @@ use crate::{
     error::{Error, Result},
     filter::{Filter, FilterSet},
     group::Group,
-    limits::{Limits, Policy},
+    limits::{Limits, Opener, Policy},
     object::{NamedDatatype, Object},
     source::{ByteSource, ByteStore, Locking, MemorySource},
     storage::{
-        Settings, Store, open::open_path, resolve::Location, space::FileSpace, transaction::Durability,
+        Settings, Store,
+        open::{open_path, source_of},
+        resolve::Location,
+        space::FileSpace,
+        transaction::Durability,
         write::EditSettings,
     },
 };
@@ -123,6 +127,18 @@ impl OpenOptions {
         let source =
             open_path(path, self.settings.mmap, self.settings.locking).map_err(|e| e.in_file(&name))?;
         self.store(source, name, Some(path.to_owned()))
+    }
+
+    /// Opens a file that `opener` opens, and reads it at positions, so that it may become shorter meanwhile. For the
+    /// files that it leads to give the same opener to the [`policy`](Self::policy), as [`Reach::Through`](crate::Reach).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_through(&self, opener: &Opener, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let source = opener.open_file(path).map_err(Error::from).and_then(source_of);
+        self.store(source.map_err(|e| e.in_file(&name))?, name, Some(path.to_owned()))
     }
 
     /// Opens a file that is in memory: `Vec<u8>`, `&'static [u8]`, `Arc<[u8]>` ...
@@ -443,6 +459,11 @@ impl File {
     pub fn close(self) -> Result<()> {
         let closed = self.store.session.as_ref().map_or(Ok(()), |session| session.close());
         closed.map_err(|e| e.in_file(&self.store.name))
+    }
+
+    /// Name of the file: the path by which it was opened.
+    pub fn name(&self) -> &str {
+        &self.store.name
     }
 
     /// Two handles of the same open file.

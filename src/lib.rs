@@ -16,6 +16,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
+//! | 5 | `h5grove` (feature `h5grove`) | content of a file for viewers: metadata, data in many encodings, statistics |
 //! | 4 | [`File`], [`Group`], [`Dataset`], [`Attribute`] | what a user holds |
 //! | 3 | `storage` | the only place that follows an address |
 //! | 2 | `format`, `element` | bytes to structures; bytes to Rust values |
@@ -49,10 +50,14 @@ mod filter;
 #[allow(dead_code, reason = "structures are declared once, for reading and for the writer to come")]
 mod format;
 mod group;
+#[cfg(feature = "h5grove")]
+pub mod h5grove;
 mod limits;
 pub mod model;
 mod object;
 mod read;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod source;
 mod storage;
 
@@ -74,7 +79,7 @@ pub use filter::{ChunkContext, Filter, FilterSpec, filter_name, register as regi
 pub use group::Group;
 #[cfg(feature = "derive")]
 pub use h5_derive::H5Type;
-pub use limits::{Limits, Policy, Reach};
+pub use limits::{Limits, OpenFile, Opener, Policy, Reach};
 pub use model::{
     dataspace::Dataspace,
     datatype::{ByteOrder, Charset, Datatype, DatatypeClass},

@@ -1,6 +1,10 @@
 //! What a file may cost ([`Limits`]) and what it may make us touch ([`Policy`]).
 
-use std::path::PathBuf;
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::error::{Error, Result};
 
@@ -75,9 +79,52 @@ pub enum Reach {
     Beside,
     /// Only regular files below this folder.
     Below(PathBuf),
+    /// Only what this opens, with paths relative to wherever it looks. With an opener that holds a handle of a folder
+    /// nothing outside that folder can be read, whatever happens to its links meanwhile.
+    Through(Opener),
     /// Any file.
     Anywhere,
 }
+
+/// Opens files by paths of its own, such as those below a folder it holds a handle of.
+pub trait OpenFile: Send + Sync + fmt::Debug {
+    /// Opens a file for reading. It must not wait, as for the other end of a pipe.
+    ///
+    /// # Errors
+    /// Those of the operating system; `NotFound` lets another place be looked in.
+    fn open_file(&self, path: &Path) -> io::Result<std::fs::File>;
+}
+
+/// A shared [`OpenFile`]. Two are equal if they are the same.
+#[derive(Clone, Debug)]
+pub struct Opener(Arc<dyn OpenFile>);
+
+impl Opener {
+    /// Of your own.
+    pub fn new(opener: impl OpenFile + 'static) -> Self {
+        Opener(Arc::new(opener))
+    }
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// As [`OpenFile::open_file`].
+    pub fn open_file(&self, path: &Path) -> io::Result<std::fs::File> {
+        self.0.open_file(path)
+    }
+}
+
+impl From<Arc<dyn OpenFile>> for Opener {
+    fn from(opener: Arc<dyn OpenFile>) -> Self {
+        Opener(opener)
+    }
+}
+
+impl PartialEq for Opener {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+impl Eq for Opener {}
 
 /// What a file may make the library touch.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -199,6 +199,25 @@ impl Object {
         Ok(out)
     }
 
+    /// Its attributes in the order in which they were created, if the object tracks that; in stored order where it says
+    /// the same of several.
+    ///
+    /// # Errors
+    /// `Unsupported` if the order is not tracked; `Corrupt` or `Truncated` if one cannot be read.
+    pub fn attributes_by_creation(&self) -> Result<Vec<Attribute>> {
+        if !self.attribute_creation_order().0 {
+            return self.named(Err(Error::unsupported("the object does not track the order of attributes")));
+        }
+        let mut out = Vec::new();
+        let listed = attributes::for_each(&self.store, &self.header, &mut |attribute| {
+            out.push(Attribute::new(self.clone(), self.named(attribute)?));
+            Ok(())
+        });
+        self.named(listed)?;
+        out.sort_by_key(Attribute::creation_order);
+        Ok(out)
+    }
+
     /// The names of its attributes, sorted.
     ///
     /// # Errors

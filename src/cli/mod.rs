@@ -23,6 +23,8 @@ mod ls;
 mod progress;
 mod repack;
 mod screen;
+#[cfg(feature = "server")]
+mod serve;
 mod stat;
 mod target;
 mod tree;
@@ -31,7 +33,7 @@ mod walk;
 use screen::Screen;
 
 /// The features that a build may have, and whether this one has them.
-const FEATURES: [(&str, bool); 12] = [
+const FEATURES: [(&str, bool); 14] = [
     ("cli", cfg!(feature = "cli")),
     ("derive", cfg!(feature = "derive")),
     ("filter-bitgroom", cfg!(feature = "filter-bitgroom")),
@@ -42,8 +44,10 @@ const FEATURES: [(&str, bool); 12] = [
     ("filter-lz4", cfg!(feature = "filter-lz4")),
     ("filter-zfp", cfg!(feature = "filter-zfp")),
     ("filter-zstd", cfg!(feature = "filter-zstd")),
+    ("h5grove", cfg!(feature = "h5grove")),
     ("mmap", cfg!(feature = "mmap")),
     ("parallel", cfg!(feature = "parallel")),
+    ("server", cfg!(feature = "server")),
 ];
 
 /// Look into HDF5 files, and copy them.
@@ -187,6 +191,9 @@ enum Command {
         /// HDF5 file
         file: PathBuf,
     },
+    /// Serve the HDF5 files of a folder to viewers: h5grove's interface, and H5Web at /view
+    #[cfg(feature = "server")]
+    Serve(serve::Arguments),
     /// Print the version and the features of this build
     Version,
 }
@@ -285,6 +292,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
             edit::remove_attribute(&options.open_rw(file)?, path.as_encoded_bytes(), name.as_encoded_bytes())
         }
         Command::Clear { file } => edit::clear(&file, &mut screen),
+        #[cfg(feature = "server")]
+        Command::Serve(arguments) => serve::run(arguments, screen.out),
         Command::Version => {
             writeln!(screen.out, "h5 {}", env!("CARGO_PKG_VERSION"))?;
             let enabled = FEATURES.iter().filter(|(_, on)| *on).map(|(name, _)| *name);

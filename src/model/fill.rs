@@ -54,6 +54,13 @@ impl Fill {
     }
 }
 
+impl Fill {
+    /// The bytes of an element that has no storage, if not all zero: none if nothing is ever to be filled.
+    pub(crate) fn bytes_of_unwritten(&self) -> Option<&[u8]> {
+        if self.time == FillTime::Never { None } else { self.bytes() }
+    }
+}
+
 impl Default for Fill {
     fn default() -> Self {
         Fill { allocation: AllocationTime::Late, time: FillTime::IfSet, value: FillValue::Default }

@@ -82,7 +82,7 @@ fn float(t: &FloatType, bytes: &[u8]) -> Option<f64> {
     };
     let magnitude = if t.order != ByteOrder::Vax && exponent == largest && t.exponent_size > 0 {
         // All ones is infinity or not a number. With a stored leading bit, that bit does not tell which.
-        let stored = t.normalization == Normalization::MsbSet && digits > 0;
+        let stored = t.normalization != Normalization::Implied && digits > 0;
         let fraction = if stored { field(mantissa, 0, digits as u32 - 1) } else { mantissa };
         if fraction == 0 { f64::INFINITY } else { f64::NAN }
     } else if exponent == 0 && (t.normalization == Normalization::Implied) {

@@ -5,17 +5,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{
-    Store,
-    heap::local::LocalHeapData,
-    open::{open_path, place_for},
-};
+use super::{Store, heap::local::LocalHeapData, open::place_for};
 use crate::{
     error::{Error, Result},
     format::message::external_files::ExternalFilesMessage,
     limits::Reach,
     model::{layout::ExternalFile, link::Name},
-    source::{ByteSource, ByteStore, Locking},
+    source::{ByteSource, ByteStore},
 };
 
 const WHAT: &str = "external raw data file";
@@ -51,9 +47,9 @@ impl ExternalData {
             return Ok(source);
         }
         let name = self.files[slot].name.as_bytes();
-        let path = store.locate(name, &store.settings.policy.external_data, WHAT)?;
         // Other programs may cut these files at will: no mapping.
-        let source = open_path(&path, false, Locking::Off)?;
+        let reach = &store.settings.policy.external_data;
+        let (_, source) = store.open_named(name, reach, WHAT, false)?;
         Ok(self.sources[slot].get_or_init(|| source))
     }
 

@@ -29,7 +29,7 @@ use crate::{
         primitive::Structure,
         superblock::{FLAG_JOURNAL, FLAG_SWMR, FLAG_WRITE, MAX_LEN, SIGNATURE, Superblock},
     },
-    limits::{Limits, Reach},
+    limits::{Limits, Opener, Reach},
     model::link::Name,
     source::{ByteSource, ByteStore, Locking, OverlaySource, PatchedStore, Piece},
 };
@@ -305,8 +305,63 @@ impl Store {
         Ok(())
     }
 
+    /// Another file that this one names, and its path, if the policy allows to open it.
+    pub(crate) fn open_named(
+        &self,
+        name: &[u8],
+        reach: &Reach,
+        what: &str,
+        mmap: bool,
+    ) -> Result<(PathBuf, Arc<dyn ByteSource>)> {
+        match reach {
+            Reach::Through(opener) => self.open_through(opener, name, what),
+            _ => {
+                let path = self.locate(name, reach, what)?;
+                let source = open_path(&path, mmap, Locking::Off)?;
+                Ok((path, source))
+            }
+        }
+    }
+
+    fn open_through(
+        &self,
+        opener: &Opener,
+        name: &[u8],
+        what: &str,
+    ) -> Result<(PathBuf, Arc<dyn ByteSource>)> {
+        let shown = String::from_utf8_lossy(name);
+        if name.is_empty() || name.contains(&0) {
+            return Err(Error::corrupt(format!("{what} with the name {shown:?}")));
+        }
+        let Some(own) = &self.path else {
+            return Err(Error::denied(format!("{what} {shown:?}: the file that names it has no folder")));
+        };
+        let folder = own.parent().unwrap_or(Path::new(""));
+        let name = os_path(name)?;
+        // As HDF5 does: an absolute path as it is, then its last part beside the file.
+        let mut candidates = vec![folder.join(&*name)];
+        if name.is_absolute()
+            && let Some(file) = name.file_name()
+        {
+            candidates.push(folder.join(file));
+        }
+        let mut refused = None;
+        for candidate in candidates {
+            match opener.open_file(&candidate).map_err(Error::from).and_then(source_of) {
+                Ok(source) => return Ok((candidate, source)),
+                Err(e) => match e.kind() {
+                    ErrorKind::Io(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                    kind => {
+                        refused.get_or_insert(Error::denied(format!("{what} {shown:?}: {kind}")));
+                    }
+                },
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::not_found(format!("{what} {shown:?}"))))
+    }
+
     /// The path of a file that this one names, if the policy allows to open it.
-    pub(crate) fn locate(&self, name: &[u8], reach: &Reach, what: &str) -> Result<PathBuf> {
+    fn locate(&self, name: &[u8], reach: &Reach, what: &str) -> Result<PathBuf> {
         let shown = String::from_utf8_lossy(name);
         let denied = |why: &str| Error::denied(format!("{what} {shown:?}: {why}"));
         if name.is_empty() || name.contains(&0) {
@@ -351,17 +406,30 @@ impl Store {
 
     /// Another HDF5 file that this one names; opened once.
     pub(crate) fn other(self: &Arc<Self>, name: &[u8], reach: &Reach, what: &str) -> Result<Arc<Store>> {
-        let path = self.locate(name, reach, what)?;
-        // A file that is being written has its content in this session, and a lock that keeps others out.
-        let own = self.session.as_ref().and(self.path.as_ref());
-        if own.and_then(|own| own.canonicalize().ok()).is_some_and(|own| own == path) {
-            return Ok(self.clone());
-        }
         let lock = || self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = lock().get(&path) {
-            return Ok(store.clone());
-        }
-        let source = open_path(&path, self.settings.mmap, self.settings.locking)?;
+        let known = |path: &Path| lock().get(path).cloned();
+        let (path, source) = match reach {
+            Reach::Through(opener) => {
+                let (path, source) = self.open_through(opener, name, what)?;
+                if let Some(store) = known(&path) {
+                    return Ok(store);
+                }
+                (path, source)
+            }
+            _ => {
+                let path = self.locate(name, reach, what)?;
+                // A file that is being written has its content in this session, and a lock that keeps others out.
+                let own = self.session.as_ref().and(self.path.as_ref());
+                if own.and_then(|own| own.canonicalize().ok()).is_some_and(|own| own == path) {
+                    return Ok(self.clone());
+                }
+                if let Some(store) = known(&path) {
+                    return Ok(store);
+                }
+                let source = open_path(&path, self.settings.mmap, self.settings.locking)?;
+                (path, source)
+            }
+        };
         let shown = path.display().to_string();
         let settings = Settings { threads: self.settings.threads.min(1), ..self.settings.clone() };
         let store = Store::open(source, shown, Some(path.clone()), self.reader.limits.clone(), settings)?;
@@ -380,6 +448,7 @@ pub(crate) fn place_for(own: Option<&Path>, name: &[u8], reach: &Reach, what: &s
     }
     let root = match reach {
         Reach::None => return Err(denied("no other files may be opened")),
+        Reach::Through(_) => return Err(denied("no other files may be written")),
         Reach::Below(root) => Some(root.canonicalize()?),
         Reach::Beside | Reach::Anywhere => None,
     };
@@ -429,7 +498,7 @@ pub(crate) fn open_path(path: &Path, mmap: bool, locking: Locking) -> Result<Arc
         let file = std::fs::File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file").into());
+            return Err(not_regular());
         }
         let file = crate::source::LockedFile::new(file, false, locking)?;
         // Asked for once more: only now does its length stay.
@@ -445,4 +514,23 @@ pub(crate) fn open_path(path: &Path, mmap: bool, locking: Locking) -> Result<Arc
         let _ = (mmap, locking);
         Ok(Arc::new(crate::source::MemorySource::new(std::fs::read(path)?)))
     }
+}
+
+#[cfg(any(unix, windows))]
+fn not_regular() -> Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file").into()
+}
+
+/// A file that was opened, read at positions.
+#[cfg(any(unix, windows))]
+pub(crate) fn source_of(file: std::fs::File) -> Result<Arc<dyn ByteSource>> {
+    if !file.metadata()?.is_file() {
+        return Err(not_regular());
+    }
+    Ok(Arc::new(crate::source::FileSource::new(file)?))
+}
+
+#[cfg(not(any(unix, windows)))]
+pub(crate) fn source_of(_: std::fs::File) -> Result<Arc<dyn ByteSource>> {
+    Err(Error::unsupported("files on this platform"))
 }

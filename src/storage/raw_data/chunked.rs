@@ -224,7 +224,7 @@ impl Reading<'_> {
             return self.for_each_run(region, &mut |run| {
                 let (_, target, len) = self.bytes(run);
                 // SAFETY: the part of the selection in this chunk, see the module.
-                unsafe { self.out.fill(target..target + len, self.data.fill.bytes()) }
+                unsafe { self.out.fill(target..target + len, self.data.fill.bytes_of_unwritten()) }
             });
         };
         self.stored_chunk(place, entry, region, worker).map_err(|e| {

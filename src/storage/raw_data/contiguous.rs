@@ -25,7 +25,7 @@ pub(super) fn fill(data: &RawData, selection: &Resolved, out: &Output<'_>) -> Re
     selection.for_each_run(data.dims(), &mut |run| {
         let (_, target, len) = byte_range(data, run)?;
         // SAFETY: the targets of runs do not overlap.
-        unsafe { out.fill(target..target.saturating_add(len), data.fill.bytes()) }
+        unsafe { out.fill(target..target.saturating_add(len), data.fill.bytes_of_unwritten()) }
     })
 }
 
