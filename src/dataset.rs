@@ -159,16 +159,18 @@ impl Dataset {
     /// This dataset with all that was written to it since the handle was made.
     pub(crate) fn fresh(&self) -> Result<Cow<'_, Dataset>> {
         let address = self.object.header.address;
-        match self.object.store.session_of(address) {
+        let store = &self.object.store;
+        let changed = match store.session_of(address) {
             // What sources of a virtual dataset hold, and how many there are, shows when they are opened.
-            Some(session)
-                if session.version(address)? != self.core.version || !self.core.raw.mappings.is_empty() =>
-            {
-                let location = Location { store: self.object.store.clone(), address };
-                Ok(Cow::Owned(Dataset::new(Object::open(location, self.object.path().to_owned())?)?))
-            }
-            _ => Ok(Cow::Borrowed(self)),
+            _ if store.session.is_some() && !self.core.raw.mappings.is_empty() => true,
+            Some(session) => session.version(address)? != self.core.version,
+            None => false,
+        };
+        if !changed {
+            return Ok(Cow::Borrowed(self));
         }
+        let location = Location { store: store.clone(), address };
+        Ok(Cow::Owned(Dataset::new(Object::open(location, self.object.path().to_owned())?)?))
     }
 
     /// Brings extent, layout and the like up to date with what other handles have done to the dataset. What is read

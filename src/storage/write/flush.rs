@@ -270,7 +270,8 @@ fn header(
     if new.blocks.header.first().is_none_or(|b| b.1 != bytes.len() as u64) {
         return Err(Error::usage("an object header of another length than planned"));
     }
-    if node.pinned.is_some() && node.published {
+    // One that was pinned after the last commit has got another place.
+    if node.blocks.header.first().is_some_and(|(address, _)| *address == new.address) {
         patches.push((new.address, bytes));
         return Ok(());
     }
