@@ -63,6 +63,7 @@ impl Object {
         dataspace: &Dataspace,
         elements: &Gathered<'_, T>,
     ) -> Result<()> {
+        let datatype = &datatype.with_addresses(self.store.reader.sizes.offset);
         let put = || {
             self.session()?.set_attribute(self.header.address, name, replace, &mut |heap| {
                 let bytes = encode(elements, datatype, heap)?.into_owned();

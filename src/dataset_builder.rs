@@ -414,6 +414,8 @@ impl<'d, T: H5Type> DatasetBuilder<'d, T> {
     /// `Unsupported` for a fill value of variable length; as [`Group::create_group`].
     pub fn create(mut self, path: impl AsRef<[u8]>) -> Result<Dataset> {
         let path = Some(path.as_ref());
+        let width = self.parent.as_object().store.reader.sizes.offset;
+        self.spec.datatype = self.spec.datatype.with_addresses(width);
         if let Some(value) = self.fill.take() {
             let value = [value];
             let bytes = encode(&Gathered::Slice(&value), &self.spec.datatype, &mut NoHeap);

@@ -148,6 +148,9 @@ pub(crate) fn encode<'a, T: H5Type>(
         (None, DatatypeClass::VarString { .. }) if strings(&own) => {
             Ok(each(elements, file.size, heap)?.into())
         }
+        (None, _) if own.with_addresses(heap.offset_size() as u8) == *file => {
+            Ok(each(elements, file.size, heap)?.into())
+        }
         (None, DatatypeClass::FixedString { padding, .. }) if strings(&own) => {
             let mut bytes = Vec::new();
             let blank = if *padding == StringPadding::SpacePadded { b' ' } else { 0 };

@@ -39,6 +39,7 @@ fn run(name: &str, fixture: Option<&[u8]>, rounds: u64) {
         let done = std::panic::catch_unwind(|| scripts::run(fixture, &script));
         let (file, model) = done.unwrap_or_else(|_| panic!("{name}, seed {seed}"));
         if let Some(folder) = folder.as_ref().filter(|_| seed < 12) {
+            std::fs::create_dir_all(folder).unwrap();
             let path = Path::new(folder).join(format!("{name}-{seed}.h5"));
             std::fs::write(path.with_extension("json"), model.to_json()).unwrap();
             std::fs::write(path, file).unwrap();

@@ -268,6 +268,36 @@ impl Datatype {
         Datatype { size: 18, class: DatatypeClass::Reference(ReferenceType::StdObject) }
     }
 
+    /// The same for files with addresses of `width` bytes, which elements that point elsewhere hold. Parts of compounds
+    /// and of sequences stay as they are.
+    pub(crate) fn with_addresses(&self, width: u8) -> Datatype {
+        let mut out = self.clone();
+        out.size = match &mut out.class {
+            DatatypeClass::VarString { .. } => 8 + usize::from(width),
+            DatatypeClass::VarLen(base) if base.is_fixed() => 8 + usize::from(width),
+            DatatypeClass::Reference(ReferenceType::Object) => width.into(),
+            DatatypeClass::Array { base, .. } => {
+                let count = out.size / base.size.max(1);
+                **base = base.with_addresses(width);
+                count.saturating_mul(base.size)
+            }
+            _ => out.size,
+        };
+        out
+    }
+
+    /// Whether all that points elsewhere has addresses of `width` bytes.
+    pub(crate) fn has_addresses(&self, width: u8) -> bool {
+        match &self.class {
+            DatatypeClass::VarString { .. } => self.size == 8 + usize::from(width),
+            DatatypeClass::VarLen(base) => self.size == 8 + usize::from(width) && base.has_addresses(width),
+            DatatypeClass::Reference(ReferenceType::Object) => self.size == usize::from(width),
+            DatatypeClass::Array { base, .. } => base.has_addresses(width),
+            DatatypeClass::Compound(members) => members.iter().all(|m| m.datatype.has_addresses(width)),
+            _ => true,
+        }
+    }
+
     /// True when an element is the same `size` bytes in the file and in memory: no variable-length part anywhere.
     pub fn is_fixed(&self) -> bool {
         match &self.class {

@@ -213,7 +213,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
 /// About how many images are made of all sessions together.
 pub fn image_count() -> usize {
     let asked = std::env::var("H5_CRASH_IMAGES").ok().and_then(|n| n.parse().ok());
-    asked.unwrap_or(if cfg!(debug_assertions) { 8_000 } else { 240_000 })
+    asked.unwrap_or(if cfg!(debug_assertions) { 6_000 } else { 240_000 })
 }
 
 /// A step that is not there any more.

@@ -7,6 +7,7 @@
 
 #[path = "../common/content.rs"]
 mod content;
+mod export;
 mod faults;
 mod images;
 mod judge;

@@ -88,7 +88,7 @@ impl State {
     }
 
     fn dataset_body(&mut self, spec: &DatasetSpec) -> Result<DatasetBody> {
-        check_datatype(&spec.datatype)?;
+        check_datatype(&spec.datatype, self.sizes().offset)?;
         let size = spec.datatype.size;
         if let Some(fill) = &spec.fill_value
             && fill.len() != size

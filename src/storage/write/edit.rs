@@ -213,7 +213,7 @@ impl Session {
     pub(crate) fn new_datatype(&self, from: u64, path: &[u8], datatype: Datatype) -> Result<u64> {
         let mut state = self.edit()?;
         let from = state.open(from)?;
-        super::spec::check_datatype(&datatype)?;
+        super::spec::check_datatype(&datatype, state.sizes().offset)?;
         state.check_place(from, path)?;
         let id = state.push(Node::new(Body::Datatype(Arc::new(datatype)), Order::default()))?;
         state.link(from, path, Target::Node(id))?;
@@ -266,7 +266,7 @@ impl Session {
             return Err(Error::limit("bytes of the name of an attribute", name.len() as u64, 1 << 12));
         }
         let new = encode(&mut SessionHeap(&mut state))?;
-        super::spec::check_datatype(&new.datatype)?;
+        super::spec::check_datatype(&new.datatype, state.sizes().offset)?;
         let wanted = new.dataspace.len()?.checked_mul(new.datatype.size as u64);
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));

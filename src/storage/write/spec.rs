@@ -67,8 +67,11 @@ pub enum FilterRequest {
     Custom(FilterSpec),
 }
 
-/// Checks that a datatype can be written.
-pub(crate) fn check_datatype(datatype: &Datatype) -> Result<()> {
+/// Checks that a datatype can be written to a file with addresses of `width` bytes.
+pub(crate) fn check_datatype(datatype: &Datatype, width: u8) -> Result<()> {
+    if !datatype.has_addresses(width) {
+        return Err(Error::unsupported(format!("{datatype} in a file with addresses of {width} bytes")));
+    }
     let len = datatype_body(datatype)?.len();
     if len > MAX_MESSAGE {
         return Err(Error::limit("bytes of a datatype message", len as u64, MAX_MESSAGE as u64));
