@@ -53,6 +53,7 @@ mod limits;
 pub mod model;
 mod object;
 mod read;
+mod rescue;
 pub mod source;
 mod storage;
 
@@ -84,6 +85,7 @@ pub use model::{
     selection::{HyperslabDim, IntoSelection, Selection},
 };
 pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use rescue::{Condition, RescueReport, RescuedObject};
 pub use source::Locking;
 pub use storage::{
     space::{FileSpace, MetadataBytes},
