@@ -44,6 +44,10 @@ struct Copied {
 pub(crate) trait Inspector {
     /// Decides on what is wrong with an object: an error ends the copy, else it goes on without that part.
     fn problem(&mut self, path: &str, error: Error) -> Result<()>;
+    /// Decides on an object, or a link to one, of which nothing can be copied.
+    fn lost(&mut self, path: &str, error: Error) -> Result<()> {
+        self.problem(path, error)
+    }
     /// Every chunk is decoded before it is copied, so that only sound ones are.
     fn verifies(&self) -> bool;
     /// An object begins to be copied.
@@ -182,39 +186,81 @@ impl<'o> Copier<'o> {
 
     /// Copies the content of all that was added, and of all that it leads to.
     pub(crate) fn run(&mut self) -> Result<()> {
+        self.run_links()?;
+        self.run_contents()
+    }
+
+    /// Copies the links of all groups that were added, and makes what they lead to.
+    pub(crate) fn run_links(&mut self) -> Result<()> {
         while let Some(at) = self.pending.pop() {
-            let (source, path, key) = match self.objects.get(at) {
-                Some(copied) => (copied.source.clone(), copied.path.clone(), copied.key),
-                None => continue,
-            };
+            let Some(copied) = self.objects.get(at) else { continue };
+            let (source, path, key) = (copied.source.clone(), copied.path.clone(), copied.key);
             self.links(&source, &path, key)?;
         }
+        Ok(())
+    }
+
+    /// Copies attributes and data of all objects that were made.
+    pub(crate) fn run_contents(&mut self) -> Result<()> {
         // What refers to objects comes last: their headers have about the size that they will have.
         for referring in [false, true] {
-            for at in 0..self.objects.len() {
-                let copied = &self.objects[at];
+            let mut at = 0;
+            // An attribute of a committed datatype may add one more object.
+            while let Some(copied) = self.objects.get(at) {
+                at += 1;
                 let (source, path, key) = (copied.source.clone(), copied.path.clone(), copied.key);
                 let (kind, verbatim) = (copied.kind, copied.verbatim);
-                let object = Object::open(source, path)?;
-                if !self.options.without_attributes {
-                    self.attributes(&object, key, referring)?;
-                }
-                if !referring {
-                    self.comment(&object, key)?;
-                }
-                if kind == ObjectKind::Dataset {
-                    let dataset = object.into_dataset()?;
-                    if has_references(dataset.datatype()) == referring {
-                        let copied =
-                            self.refill(&dataset, key).and_then(|()| self.data(&dataset, key, verbatim));
-                        if let Err(error) = dataset.as_object().named(copied) {
-                            self.inspector.problem(dataset.path(), error)?;
-                        }
-                    }
+                let copied = Object::open(source, path.clone())
+                    .and_then(|object| self.content(object, key, kind, verbatim, referring));
+                if let Err(error) = copied {
+                    self.inspector.problem(&path, error)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn content(
+        &mut self,
+        object: Object,
+        key: u64,
+        kind: ObjectKind,
+        verbatim: bool,
+        referring: bool,
+    ) -> Result<()> {
+        if !self.options.without_attributes {
+            self.attributes(&object, key, referring)?;
+        }
+        if !referring {
+            self.comment(&object, key)?;
+        }
+        self.tell_losses(&object)?;
+        if kind == ObjectKind::Dataset {
+            let dataset = object.into_dataset()?;
+            if has_references(dataset.datatype()) == referring {
+                let copied = self.refill(&dataset, key).and_then(|()| self.data(&dataset, key, verbatim));
+                self.tell_losses(&dataset)?;
+                dataset.as_object().named(copied)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what was passed over while an object was read.
+    fn tell_losses(&mut self, object: &Object) -> Result<()> {
+        for error in object.store.reader.take_losses() {
+            self.inspector.problem(object.path(), error)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an object was copied already.
+    pub(crate) fn has(&self, store: &Arc<Store>, address: u64) -> bool {
+        self.copies.contains_key(&identity(store, address))
+    }
+
+    pub(crate) fn lost(&mut self, path: &str, error: Error) -> Result<()> {
+        self.inspector.lost(path, error)
     }
 
     pub(crate) fn problem(&mut self, path: &str, error: Error) -> Result<()> {
@@ -242,11 +288,17 @@ impl<'o> Copier<'o> {
             Ok(listed) => listed,
             Err(error) => return self.inspector.problem(path, error),
         };
+        self.tell_losses(&group)?;
         let tracked = group.link_creation_order().0;
         for link in links {
-            let copied = link.and_then(|link| self.link(&group, path, key, link, tracked));
-            if let Err(error) = copied {
-                self.inspector.problem(path, error)?;
+            match link {
+                Ok(link) => {
+                    let name = link.name.to_string();
+                    if let Err(error) = self.link(&group, path, key, link, tracked) {
+                        self.inspector.lost(&join(path, &name), error)?;
+                    }
+                }
+                Err(error) => self.inspector.problem(path, error)?,
             }
         }
         Ok(())
@@ -377,11 +429,15 @@ impl<'o> Copier<'o> {
     fn dataset(&mut self, dataset: &Dataset, change: &DatasetChange) -> Result<(u64, bool)> {
         let committed = self.committed(&dataset.store, dataset.named_datatype_address())?;
         let datatype = widened(dataset.datatype(), self.wider(&dataset.store)?);
-        let dataspace = stored_dataspace(dataset);
+        let is_virtual = matches!(dataset.layout(), Layout::Virtual { .. });
+        let wants_filters = change.filters.as_ref().is_some_and(|f| !f.is_empty());
+        let stays_virtual = is_virtual && change.layout.is_none() && !wants_filters;
+        // Where its sources are left behind, a virtual dataset has the extent that it has now.
+        let dataspace = if stays_virtual { stored_dataspace(dataset) } else { dataset.dataspace().clone() };
         let can_be_chunked = !dataspace.dims().is_empty() && !dataspace.is_null();
         let resizable = dataspace.dims().iter().zip(dataspace.max_dims()).any(|(d, max)| max != Some(*d));
         let guessed = || guess_chunk(dataspace.dims(), &dataspace.max_dims(), datatype.size as u64);
-        let wants_filters = change.filters.as_ref().is_some_and(|f| !f.is_empty()) && can_be_chunked;
+        let wants_filters = wants_filters && can_be_chunked;
         let kept = match dataset.layout() {
             Layout::Compact(_) => Storage::Compact,
             Layout::Contiguous { .. } if !dataset.external_files().is_empty() => {

@@ -210,6 +210,10 @@ impl OpenOptions {
         Ok(File { store: Store::open_rw(store, name, path, limits, self.settings.clone(), &edit)? })
     }
 
+    pub(crate) fn parts(&self) -> (&Limits, &Settings) {
+        (&self.limits, &self.settings)
+    }
+
     fn store(
         &self,
         source: Arc<dyn ByteSource>,

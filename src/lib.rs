@@ -58,6 +58,7 @@ mod object;
 mod read;
 #[cfg(feature = "server")]
 pub mod server;
+mod rescue;
 pub mod source;
 mod storage;
 
@@ -89,6 +90,7 @@ pub use model::{
     selection::{HyperslabDim, IntoSelection, Selection},
 };
 pub use object::{MetadataTally, NamedDatatype, Object, ObjectKind};
+pub use rescue::{Condition, RescueReport, RescuedObject};
 pub use source::Locking;
 pub use storage::{
     space::{FileSpace, MetadataBytes},

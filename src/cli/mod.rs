@@ -22,6 +22,7 @@ mod fresh;
 mod ls;
 mod progress;
 mod repack;
+mod rescue;
 mod screen;
 #[cfg(feature = "server")]
 mod serve;
@@ -173,6 +174,19 @@ enum Command {
         #[arg(value_name = "FILE[:PATH]")]
         target: PathBuf,
     },
+    /// Make a new file of what a damaged one still holds
+    #[command(after_help = rescue::HELP)]
+    Rescue {
+        /// Show every object, not only those of which something is missing
+        #[arg(short, long)]
+        verbose: bool,
+        /// The damaged file, which stays as it is
+        #[arg(value_name = "BROKEN")]
+        source: PathBuf,
+        /// The new file, which must not exist
+        #[arg(value_name = "OUT")]
+        target: PathBuf,
+    },
     /// Delete a link, and the object that it leads to if it was the last
     Rm {
         /// HDF5 file
@@ -282,6 +296,9 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
                 without_attributes,
             };
             cp::run(&options, &source, &target, &asked, warn)
+        }
+        Command::Rescue { verbose, source, target } => {
+            rescue::run(&options, &source, &target, verbose, &mut screen)
         }
         Command::Rm { file, path } => edit::remove(&options.open_rw(file)?, path.as_encoded_bytes()),
         Command::Attr(Attr::Set { file, path, name, value, of }) => {

@@ -12,6 +12,7 @@ pub(crate) mod object;
 pub(crate) mod open;
 pub(crate) mod raw_data;
 pub(crate) mod reader;
+pub(crate) mod rescue;
 pub(crate) mod resolve;
 mod shared;
 pub(crate) mod space;

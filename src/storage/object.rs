@@ -89,10 +89,14 @@ impl ObjectHeader {
         while next < header.continuations.len() {
             let (at, len) = header.continuations[next];
             next += 1;
-            let block = reader.bytes(at, len)?;
-            let range = continuation(header.prefix.version, &block).at(at)?;
-            header.scan(reader, &block[range.clone()], range.start).at(at)?;
-            header.blocks.push(Stored::new(at, block));
+            let mut read = || {
+                let block = reader.bytes(at, len)?;
+                let range = continuation(header.prefix.version, &block).at(at)?;
+                header.scan(reader, &block[range.clone()], range.start).at(at)?;
+                header.blocks.push(Stored::new(at, block));
+                Ok(())
+            };
+            reader.forgive(read())?;
         }
         Ok(header)
     }

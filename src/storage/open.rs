@@ -42,7 +42,7 @@ fn other_driver(name: &[u8]) -> Error {
 }
 
 /// The offset of the signature: 0, 512, 1024, 2048 ...
-fn find_signature(source: &dyn ByteSource) -> Result<u64> {
+pub(super) fn find_signature(source: &dyn ByteSource) -> Result<u64> {
     let mut offset = 0u64;
     let mut signature = [0; SIGNATURE.len()];
     while offset.checked_add(SIGNATURE.len() as u64).is_some_and(|end| end <= source.len()) {
@@ -56,7 +56,10 @@ fn find_signature(source: &dyn ByteSource) -> Result<u64> {
 }
 
 /// The superblock, and the source with a commit done that was published in a journal and did not come to its end.
-fn read_superblock(source: Arc<dyn ByteSource>, base: u64) -> Result<(Superblock, Arc<dyn ByteSource>)> {
+pub(super) fn read_superblock(
+    source: Arc<dyn ByteSource>,
+    base: u64,
+) -> Result<(Superblock, Arc<dyn ByteSource>)> {
     let read = |source: &dyn ByteSource| {
         let mut head = vec![0; (source.len() - base).min(MAX_LEN as u64) as usize];
         source.read_at(base, &mut head)?;
@@ -254,7 +257,7 @@ impl Store {
     }
 
     /// Reads the superblock extension.
-    fn extension(&mut self, superblock: &mut Superblock) -> Result<()> {
+    pub(super) fn extension(&mut self, superblock: &mut Superblock) -> Result<()> {
         let Some(address) = superblock.extension else { return Ok(()) };
         let header = ObjectHeader::read(&self.reader, address).in_structure("superblock extension")?;
         let sizes = self.reader.sizes;

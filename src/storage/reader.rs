@@ -3,13 +3,13 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     format::primitive::Sizes,
     limits::Limits,
     source::ByteSource,
@@ -26,7 +26,12 @@ pub(crate) struct Reader {
     pub(crate) limits: Arc<Limits>,
     /// Metadata blocks read so far, up to `FIRST_READS`.
     reads: Arc<AtomicU32>,
+    /// What could not be read and was passed over, of a file that is being rescued.
+    losses: Option<Arc<Mutex<Vec<Error>>>>,
 }
+
+/// More losses than this are not listed.
+const MAX_LOSSES: usize = 100;
 
 /// As many blocks are read by positioned reads before a map is used: whoever opens a large file for one dataset pays
 /// no page faults, each of which maps and unmaps many pages.
@@ -42,12 +47,38 @@ impl Reader {
         limits: Arc<Limits>,
     ) -> Self {
         let end = end.min(source.len().saturating_sub(base));
-        Reader { source, base, end: Some(end), sizes, limits, reads: Arc::default() }
+        Reader { source, base, end: Some(end), sizes, limits, reads: Arc::default(), losses: None }
     }
 
     /// Of a file that is being written: what is beyond its end is only known when it is read.
     pub(crate) fn growing(source: Arc<dyn ByteSource>, base: u64, sizes: Sizes, limits: Arc<Limits>) -> Self {
-        Reader { source, base, end: None, sizes, limits, reads: Arc::default() }
+        Reader { source, base, end: None, sizes, limits, reads: Arc::default(), losses: None }
+    }
+
+    /// From now on parts of a structure that cannot be read are passed over where the rest can be had without them.
+    pub(crate) fn tolerate(&mut self) {
+        self.losses = Some(Arc::default());
+    }
+
+    /// Passes over a part that cannot be read, if that is tolerated.
+    pub(crate) fn forgive(&self, part: Result<()>) -> Result<()> {
+        let (Some(losses), Err(error)) = (&self.losses, &part) else { return part };
+        if matches!(error.kind(), ErrorKind::Io(_)) {
+            return part;
+        }
+        let mut losses = losses.lock().unwrap_or_else(PoisonError::into_inner);
+        if losses.len() < MAX_LOSSES
+            && let Err(error) = part
+        {
+            losses.push(error);
+        }
+        Ok(())
+    }
+
+    /// What was passed over since this was last asked.
+    pub(crate) fn take_losses(&self) -> Vec<Error> {
+        let losses = self.losses.as_ref().map(|l| l.lock().unwrap_or_else(PoisonError::into_inner));
+        losses.map(|mut l| std::mem::take(&mut *l)).unwrap_or_default()
     }
 
     /// The address behind the last byte.

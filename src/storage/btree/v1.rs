@@ -87,7 +87,8 @@ fn walk(
         return Ok(());
     }
     for i in 0..node.len() {
-        walk(reader, node.child(i).at(address)?, kind, Some(header.level), descent, f)?;
+        let child = node.child(i).at(address);
+        reader.forgive(child.and_then(|child| walk(reader, child, kind, Some(header.level), descent, f)))?;
     }
     Ok(())
 }

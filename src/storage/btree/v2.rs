@@ -94,8 +94,10 @@ impl BTreeV2 {
             return node.records().try_for_each(&mut *f);
         }
         for (i, record) in node.records().map(Some).chain([None]).enumerate() {
-            let child = node.child(i).at(address)?;
-            self.walk(reader, child.address, level - 1, child.records, visited, f)?;
+            let child = node.child(i).at(address);
+            reader.forgive(
+                child.and_then(|c| self.walk(reader, c.address, level - 1, c.records, visited, f)),
+            )?;
             if let Some(record) = record {
                 f(record)?;
             }

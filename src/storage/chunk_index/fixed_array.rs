@@ -44,13 +44,16 @@ pub(super) fn load(
             return add_elements(context, &format, block.elements, 0, &grid, builder);
         }
         for number in (0..header.pages()).filter(|&n| block.has_page(n)) {
-            let (range, _) = header.page(number, sizes)?;
-            let at = block_address
-                .checked_add(range.start)
-                .ok_or_else(|| Error::corrupt("page beyond 64 bits"))?;
-            let bytes = reader.bytes(at, range.end - range.start)?;
-            let first = number * header.page_elements();
-            add_elements(context, &format, page(&bytes)?, first, &grid, builder)?;
+            let mut read_page = || {
+                let (range, _) = header.page(number, sizes)?;
+                let at = block_address
+                    .checked_add(range.start)
+                    .ok_or_else(|| Error::corrupt("page beyond 64 bits"))?;
+                let bytes = reader.bytes(at, range.end - range.start)?;
+                let first = number * header.page_elements();
+                add_elements(context, &format, page(&bytes)?, first, &grid, builder)
+            };
+            reader.forgive(read_page())?;
         }
         Ok(())
     };

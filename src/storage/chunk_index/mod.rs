@@ -73,8 +73,9 @@ impl ChunkTable {
         let grid: Vec<u64> = context.dims.iter().zip(&layout.chunk).map(|(&d, &c)| d.div_ceil(c)).collect();
         let mut builder = Builder { grid, entries: Vec::new() };
         let Some(address) = layout.address else { return Ok(builder.finish()) };
+        let reader = context.reader;
         match layout.index {
-            ChunkIndexType::BTreeV1 => btree_v1::load(context, address, &mut builder)?,
+            ChunkIndexType::BTreeV1 => reader.forgive(btree_v1::load(context, address, &mut builder))?,
             ChunkIndexType::Single { filtered } => {
                 let (size, mask) = filtered.unwrap_or((context.chunk_bytes, 0));
                 builder.insert(&vec![0; layout.chunk.len()], ChunkEntry { address, size, mask })?;
@@ -89,10 +90,14 @@ impl ChunkTable {
                 return Ok(ChunkTable { grid: builder.grid, lookup });
             }
             ChunkIndexType::FixedArray { page_bits } => {
-                fixed_array::load(context, address, page_bits, &mut builder)?;
+                reader.forgive(fixed_array::load(context, address, page_bits, &mut builder))?;
             }
-            ChunkIndexType::ExtensibleArray { .. } => extensible_array::load(context, address, &mut builder)?,
-            ChunkIndexType::BTreeV2 { .. } => btree_v2::load(context, address, &mut builder)?,
+            ChunkIndexType::ExtensibleArray { .. } => {
+                reader.forgive(extensible_array::load(context, address, &mut builder))?;
+            }
+            ChunkIndexType::BTreeV2 { .. } => {
+                reader.forgive(btree_v2::load(context, address, &mut builder))?;
+            }
         }
         Ok(builder.finish())
     }
