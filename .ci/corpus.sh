@@ -26,4 +26,12 @@ for profile in release checked; do
     echo "mutated files, profile $profile"
     python3 "$corpus/robust.py" --cmd "$digest" --root "$corpus/dev" --mutate 2000 --seed 7 || failed=1
 done
+# What changes when files are changed, judged by h5py where there is one.
+python="$target_dir/ci-venv/bin/python"
+if [ -x "$python" ]; then
+    cargo build --locked --release --example edit_files --example edit_rounds || exit 1
+    H5_SHARED="$(dirname "$corpus")" "$python" .ci/edit_fidelity.py --edit "$target_dir/release/examples/edit_files" ||
+        failed=1
+    "$python" .ci/edit_rounds.py "$target_dir/release/examples/edit_rounds" || failed=1
+fi
 exit $failed

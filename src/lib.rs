@@ -56,9 +56,9 @@ mod limits;
 pub mod model;
 mod object;
 mod read;
+mod rescue;
 #[cfg(feature = "server")]
 pub mod server;
-mod rescue;
 pub mod source;
 mod storage;
 

@@ -73,7 +73,7 @@ fn version() {
     let section = manifest.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
     let declared = section.lines().filter_map(|l| l.split_once(" = ").map(|(name, _)| name));
     let single = declared.filter(|name| !name.starts_with('#') && !["default", "filters"].contains(name));
-    if cfg!(all(feature = "derive", feature = "mmap", feature = "parallel")) {
+    if cfg!(all(feature = "derive", feature = "mmap", feature = "parallel", feature = "server")) {
         assert_eq!(features.iter().copied().collect::<BTreeSet<_>>(), single.collect());
     }
     assert_eq!(text(&["--version"]), concat!("h5 ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -78,7 +78,7 @@ impl Session {
 
     /// Makes a committed datatype that no link leads to yet; its key.
     pub(crate) fn import_datatype(&self, datatype: Datatype, attributes: Order) -> Result<u64> {
-        check_datatype(&datatype)?;
+        check_datatype(&datatype, self.lock().sizes().offset)?;
         self.import(Body::Datatype(Arc::new(datatype)), attributes)
     }
 
@@ -96,7 +96,7 @@ impl Session {
     /// Makes a dataset without elements that no link leads to yet; its key.
     pub(crate) fn import_dataset(&self, import: ImportDataset) -> Result<u64> {
         let mut state = self.edit()?;
-        check_datatype(&import.datatype)?;
+        check_datatype(&import.datatype, state.sizes().offset)?;
         let size = import.datatype.size;
         if let Some(fill) = import.fill.bytes()
             && fill.len() != size
@@ -170,7 +170,7 @@ impl Session {
         let id = state.open(key)?;
         state.load_attributes(id)?;
         let new = encode(&mut SessionHeap(&mut state))?;
-        check_datatype(&new.datatype)?;
+        check_datatype(&new.datatype, state.sizes().offset)?;
         encode_dataspace(&new.dataspace, 2, state.sizes())?;
         let wanted = new.dataspace.len()?.checked_mul(new.datatype.size as u64);
         if wanted != Some(new.bytes.len() as u64) {
