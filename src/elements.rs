@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use ndarray::{ArrayBase, Data, Dimension, RawData};
 
 use crate::{
-    element::{H5Type, HeapPointer, HeapWrite, SwapPlan},
+    element::{H5Type, HeapPointer, HeapWrite, SwapPlan, Values},
     error::{Error, Result},
     model::datatype::{Datatype, DatatypeClass, StringPadding},
     storage::raw_data::output::bytes_of,
@@ -85,6 +85,29 @@ impl<T, S: Data + RawData<Elem = T>, D: Dimension> ToElements<T> for ArrayBase<S
             Some(slice) => Gathered::Slice(slice),
             None => Gathered::List(self.iter().collect()),
         }
+    }
+}
+
+impl Values {
+    /// Values of a Rust type, in the byte order of this machine.
+    ///
+    /// ```
+    /// # fn main() -> h5::Result<()> {
+    /// let values = h5::Values::of(&ndarray::arr2(&[[1.5, 2.5], [3.5, 4.5]]))?;
+    /// assert_eq!(values.shape(), [2, 2]);
+    /// assert_eq!(values.to_vec::<f64>()?, [1.5, 2.5, 3.5, 4.5]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` for elements with parts outside their bytes: strings and sequences of variable length, references.
+    pub fn of<T: H5Type>(data: &(impl ToElements<T> + ?Sized)) -> Result<Values> {
+        let datatype = T::datatype();
+        if !datatype.is_fixed() {
+            return Err(Error::usage(format!("{datatype} has parts outside its bytes")));
+        }
+        let bytes = encode(&data.elements(), &datatype, &mut Capture::default())?.into_owned();
+        Values::new(datatype, data.shape(), bytes)
     }
 }
 

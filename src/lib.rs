@@ -16,6 +16,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
+//! | 5 | `h5flow` (feature `h5flow`) | rows that refer to each other: data manager, dereference |
 //! | 5 | `h5grove` (feature `h5grove`) | content of a file for viewers: metadata, data in many encodings, statistics |
 //! | 4 | [`File`], [`Group`], [`Dataset`], [`Attribute`] | what a user holds |
 //! | 3 | `storage` | the only place that follows an address |
@@ -50,6 +51,8 @@ mod filter;
 #[allow(dead_code, reason = "structures are declared once, for reading and for the writer to come")]
 mod format;
 mod group;
+#[cfg(feature = "h5flow")]
+pub mod h5flow;
 #[cfg(feature = "h5grove")]
 pub mod h5grove;
 mod limits;
