@@ -5,6 +5,7 @@ use crate::{
     element::{H5Type, Values},
     elements::{ToElements, encode},
     error::{Error, Result},
+    filter::{ChunkContext, Scratch},
     model::selection::{HyperslabDim, IntoSelection, Selection, runs::Resolved},
 };
 
@@ -132,6 +133,33 @@ impl Dataset {
             session.write_chunk_raw(address, offset, bytes, filter_mask)
         };
         self.as_object().named(write())
+    }
+
+    /// A whole chunk as the filters of the dataset store it, and its filter mask: what
+    /// [`write_chunk_raw`](Self::write_chunk_raw) takes. Nothing is written, so that several threads or programs can
+    /// encode their chunks at once.
+    ///
+    /// # Errors
+    /// `Usage` if the dataset is not chunked; `Shape` if these are not the bytes of a whole chunk; `Unsupported` for a
+    /// filter that cannot be written.
+    pub fn encode_chunk(&self, bytes: &[u8]) -> Result<(Vec<u8>, u32)> {
+        let encode = || {
+            let chunk = self.chunk_shape().ok_or_else(|| Error::usage("the dataset is not chunked"))?;
+            let element_size = self.datatype().size;
+            let chunk_bytes = chunk.iter().fold(element_size as u64, |n, &c| n.saturating_mul(c));
+            if bytes.len() as u64 != chunk_bytes {
+                return Err(Error::shape(format!("{} bytes for a chunk of {chunk_bytes}", bytes.len())));
+            }
+            let context = ChunkContext { chunk_bytes: bytes.len(), element_size };
+            let pipeline = &self.core().raw.pipeline;
+            if pipeline.filters.is_empty() {
+                return Ok((bytes.to_vec(), 0));
+            }
+            let mut scratch = Scratch::default();
+            let (encoded, mask) = pipeline.encode_chunk(&context, bytes, &mut scratch)?;
+            Ok((encoded.to_vec(), mask))
+        };
+        self.as_object().named(encode())
     }
 
     /// Gives a chunked dataset another extent, within its largest shape. New elements hold the fill value; what lies

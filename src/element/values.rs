@@ -68,6 +68,10 @@ impl Values {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+    /// The elements as stored in the file, without a copy.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
     /// What the elements point to.
     pub(crate) fn heap(&self) -> &HeapArena {
         &self.heap

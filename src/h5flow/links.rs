@@ -83,12 +83,17 @@ impl Step<'_> {
             None => vec![(0, len)],
             Some(regions) => union(regions, len),
         };
-        let search = Search { positions: &unique.positions, regions: regions.as_deref(), direction: self.direction };
+        let search =
+            Search { positions: &unique.positions, regions: regions.as_deref(), direction: self.direction };
         let mut found = Vec::new();
         for batch in batches(&intervals) {
             match self.refs {
-                Refs::U32(pairs) => each(&batch, pairs, |at, pairs| search.run(&[(at, pairs.len() as u64)], pairs, &mut found))?,
-                Refs::U64(pairs) => each(&batch, pairs, |at, pairs| search.run(&[(at, pairs.len() as u64)], pairs, &mut found))?,
+                Refs::U32(pairs) => each(&batch, pairs, |at, pairs| {
+                    search.run(&[(at, pairs.len() as u64)], pairs, &mut found)
+                })?,
+                Refs::U64(pairs) => each(&batch, pairs, |at, pairs| {
+                    search.run(&[(at, pairs.len() as u64)], pairs, &mut found)
+                })?,
                 Refs::Dataset(dataset) => {
                     let runs: Vec<_> = batch.iter().map(|(start, stop)| (*start, stop - start)).collect();
                     match read_pairs(dataset, &batch)? {
@@ -107,10 +112,14 @@ fn pairs_of<T>(flat: &[T]) -> &[[T; 2]] {
     flat.as_chunks().0
 }
 
-fn each<T>(batch: &[(u64, u64)], pairs: &[[T; 2]], mut f: impl FnMut(u64, &[[T; 2]]) -> Result<()>) -> Result<()> {
-    batch.iter().try_for_each(|&(start, stop)| {
-        f(start, pairs.get(start as usize..stop as usize).unwrap_or_default())
-    })
+fn each<T>(
+    batch: &[(u64, u64)],
+    pairs: &[[T; 2]],
+    mut f: impl FnMut(u64, &[[T; 2]]) -> Result<()>,
+) -> Result<()> {
+    batch
+        .iter()
+        .try_for_each(|&(start, stop)| f(start, pairs.get(start as usize..stop as usize).unwrap_or_default()))
 }
 
 enum Pairs {
@@ -126,7 +135,11 @@ fn read_pairs(dataset: &Dataset, intervals: &[(u64, u64)]) -> Result<Pairs> {
     if !signed && datatype.size <= 4 {
         let order = ByteOrder::NATIVE;
         let same = crate::Datatype::integer(4, false, order);
-        let read = if *datatype == same { dataset.read_slice::<u32>(selection)? } else { dataset.read_as::<u32>(selection)? };
+        let read = if *datatype == same {
+            dataset.read_slice::<u32>(selection)?
+        } else {
+            dataset.read_as::<u32>(selection)?
+        };
         return Ok(Pairs::U32(read.into_raw_vec_and_offset().0));
     }
     if !signed {
@@ -136,7 +149,9 @@ fn read_pairs(dataset: &Dataset, intervals: &[(u64, u64)]) -> Result<Pairs> {
     let mut out = room("references", read.len())?;
     for number in read {
         let number = u64::try_from(number);
-        out.push(number.map_err(|_| Error::new(ErrorKind::Corrupt("a reference to a negative row".to_owned())))?);
+        out.push(
+            number.map_err(|_| Error::new(ErrorKind::Corrupt("a reference to a negative row".to_owned())))?,
+        );
     }
     Ok(Pairs::U64(out))
 }

@@ -7,15 +7,24 @@
 //! [`dereference`] loads what rows refer to. Where the package loads all from the first to the last reference and child
 //! row, only what is asked for is read here.
 
+mod communicator;
+mod files;
 mod links;
+mod manager;
 mod masked;
 mod numbers;
+mod print;
 mod region;
 mod request;
 mod rows;
 mod sources;
+mod write;
 
+pub use communicator::{Communicator, Serial};
+pub use manager::{Compression, H5FlowDataManager, Item, ManagerOptions, RefLayout};
 pub use masked::{MaskedArray, MaskedValues, Offsets, Ragged, RaggedValues};
+pub use print::{print_attr, print_data, print_ref};
 pub use region::RefRegion;
 pub use request::{Dereference, dereference, dereference_chain};
 pub use sources::{Refs, Regions, Rows, Sel};
+pub use write::Spec;

@@ -81,14 +81,17 @@ impl Positions {
             return Ok(bits);
         }
         let mut map = FxHashMap::default();
-        map.try_reserve(numbers.len()).map_err(|_| no_room::<(u64, u32)>("a table of rows", numbers.len()))?;
+        map.try_reserve(numbers.len())
+            .map_err(|_| no_room::<(u64, u32)>("a table of rows", numbers.len()))?;
         map.extend(numbers.iter().zip(0u32..).map(|(&n, i)| (n, i)));
         Ok(Positions::Map(map))
     }
 
     /// A bitmap of numbers in any order, if they are not too far apart.
     pub(super) fn bits(hull: Hull, numbers: &[u64]) -> Result<Option<Self>> {
-        if hull.len > (numbers.len() as u64).saturating_mul(BITS) || numbers.len() as u64 > u64::from(u32::MAX) {
+        if hull.len > (numbers.len() as u64).saturating_mul(BITS)
+            || numbers.len() as u64 > u64::from(u32::MAX)
+        {
             return Ok(None);
         }
         let mut words = filled("a bitmap of rows", (hull.len / 64 + 1) as usize, 0u64)?;

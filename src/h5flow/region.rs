@@ -5,8 +5,9 @@ use super::{
     sources::Regions,
 };
 use crate::{
-    Dataset, DatatypeClass, Error, ErrorKind, HyperslabDim, Result, Selection, Values,
-    model::selection::Blocks,
+    ByteOrder, Dataset, Datatype, DatatypeClass, Error, ErrorKind, HyperslabDim, Name, Result, Selection,
+    Values,
+    model::{datatype::Member, selection::Blocks},
 };
 
 /// Rows `start..stop` of the references hold all of a parent; it has none if they are equal.
@@ -95,6 +96,32 @@ impl RegionLayout {
     }
 }
 
+/// The type of new regions, of members of so many bytes.
+pub(super) fn datatype(size: usize) -> Datatype {
+    let member = |name: &str, offset| Member {
+        name: Name::from(name),
+        offset,
+        datatype: Datatype::integer(size, true, ByteOrder::Little),
+    };
+    Datatype {
+        size: 2 * size,
+        class: DatatypeClass::Compound(vec![member("start", 0), member("stop", size)]),
+    }
+}
+
+/// A type of regions with its members in the byte order of this machine.
+pub(super) fn native_type(datatype: &Datatype) -> Datatype {
+    let mut out = datatype.clone();
+    if let DatatypeClass::Compound(members) = &mut out.class {
+        for member in members {
+            if let DatatypeClass::Integer(integer) = &mut member.datatype.class {
+                integer.order = ByteOrder::NATIVE;
+            }
+        }
+    }
+    out
+}
+
 /// A selection of these rows, ascending and each once, of a dataset of this extent.
 pub(super) fn rows_of(rows: &[u64], dims: &[u64]) -> Selection {
     let mut runs: Vec<(u64, u64)> = Vec::new();
@@ -160,7 +187,9 @@ pub(super) fn regions_of(source: &Regions<'_>, parents: &[u64], clip: bool) -> R
 pub(super) fn read_regions(dataset: &Dataset, rows: &[u64]) -> Result<Vec<RefRegion>> {
     let layout = RegionLayout::of(dataset)?;
     let native = |values: &Values| {
-        values.to_native_bytes().ok_or_else(|| Error::new(ErrorKind::Unsupported("regions of this type".into())))
+        values
+            .to_native_bytes()
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported("regions of this type".into())))
     };
     let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
     let hull = Hull::new(first, last);

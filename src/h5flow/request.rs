@@ -224,7 +224,9 @@ impl<'a> Dereference<'a> {
     }
 
     fn needs_data(&self) -> Result<&Rows<'a>> {
-        self.data.as_ref().ok_or_else(|| Error::new(ErrorKind::Usage("rows without data to load them from".to_owned())))
+        self.data
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Usage("rows without data to load them from".to_owned())))
     }
 
     /// Type of the numbers of the last references.
@@ -239,7 +241,11 @@ impl<'a> Dereference<'a> {
     fn bounded(&self, cells: usize, cell: usize) -> Result<()> {
         let wanted = (cells as u64).saturating_mul(cell.saturating_add(1) as u64);
         if wanted > self.max_bytes {
-            return Err(Error::new(ErrorKind::Limit { what: "bytes of a result", wanted, allowed: self.max_bytes }));
+            return Err(Error::new(ErrorKind::Limit {
+                what: "bytes of a result",
+                wanted,
+                allowed: self.max_bytes,
+            }));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::{
     region::{intervals_of, rows_of},
     sources::Rows,
 };
-use crate::{Dataset, Datatype, Error, ErrorKind, H5Type, Result, Selection, Values};
+use crate::{Datatype, Error, ErrorKind, H5Type, Result, Selection, Values};
 
 /// Cells that a thread fills at once.
 #[cfg(feature = "parallel")]
@@ -53,7 +53,11 @@ fn wanted(children: &[u64], dims: &[u64]) -> Result<Wanted> {
 fn per_row(dims: &[u64]) -> Result<usize> {
     let count = dims.iter().skip(1).try_fold(1u64, |n, d| n.checked_mul(*d));
     count.and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
-        Error::new(ErrorKind::Limit { what: "elements of a row", wanted: u64::MAX, allowed: usize::MAX as u64 })
+        Error::new(ErrorKind::Limit {
+            what: "elements of a row",
+            wanted: u64::MAX,
+            allowed: usize::MAX as u64,
+        })
     })
 }
 
@@ -117,7 +121,7 @@ pub(super) fn bytes<'a>(source: &Rows<'a>, children: &[u64]) -> Result<Table<'a,
             let wanted = wanted(children, dataset.shape())?;
             let elements = match wanted.selection {
                 Selection::None => Vec::new(),
-                selection => raw(dataset, selection)?,
+                selection => dataset.values(selection)?.into_bytes(),
             };
             Ok(Table { elements: elements.into(), per_row, positions: wanted.positions })
         }
@@ -126,10 +130,6 @@ pub(super) fn bytes<'a>(source: &Rows<'a>, children: &[u64]) -> Result<Table<'a,
             Ok(Table { elements: values.bytes().into(), per_row, positions })
         }
     }
-}
-
-fn raw(dataset: &Dataset, selection: Selection) -> Result<Vec<u8>> {
-    Ok(dataset.values(selection)?.bytes().to_vec())
 }
 
 fn in_memory(children: &[u64], values: &Values) -> Result<Positions> {
