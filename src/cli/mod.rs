@@ -18,6 +18,7 @@ mod cp;
 mod describe;
 mod digest;
 mod edit;
+mod flow;
 mod fresh;
 mod ls;
 mod progress;
@@ -34,7 +35,7 @@ mod walk;
 use screen::Screen;
 
 /// The features that a build may have, and whether this one has them.
-const FEATURES: [(&str, bool); 14] = [
+const FEATURES: [(&str, bool); 15] = [
     ("cli", cfg!(feature = "cli")),
     ("derive", cfg!(feature = "derive")),
     ("filter-bitgroom", cfg!(feature = "filter-bitgroom")),
@@ -45,6 +46,7 @@ const FEATURES: [(&str, bool); 14] = [
     ("filter-lz4", cfg!(feature = "filter-lz4")),
     ("filter-zfp", cfg!(feature = "filter-zfp")),
     ("filter-zstd", cfg!(feature = "filter-zstd")),
+    ("h5flow", cfg!(feature = "h5flow")),
     ("h5grove", cfg!(feature = "h5grove")),
     ("mmap", cfg!(feature = "mmap")),
     ("parallel", cfg!(feature = "parallel")),
@@ -197,6 +199,9 @@ enum Command {
     /// Set or delete an attribute
     #[command(subcommand)]
     Attr(Attr),
+    /// Look into a file of h5flow: rows that refer to each other
+    #[command(subcommand)]
+    Flow(Flow),
     /// Take back the mark of a writer that was killed, so that the file can be opened
     ///
     /// A file of libhdf5 may hold what its writer had not finished. A file of this program is whole: a change that
@@ -210,6 +215,29 @@ enum Command {
     Serve(serve::Arguments),
     /// Print the version and the features of this build
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum Flow {
+    /// List datasets, references and attributes
+    Ls {
+        /// HDF5 file
+        file: PathBuf,
+    },
+    /// Print what rows of a dataset refer to
+    Deref {
+        /// HDF5 file
+        file: PathBuf,
+        /// The parent, and its child; or a chain of them
+        #[arg(required = true, num_args = 2.., value_name = "DATASET")]
+        names: Vec<String>,
+        /// Rows of the parent: '5', '0:100', '0:100:2' or '1,5,7'
+        #[arg(long)]
+        select: Option<String>,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: flow::Format,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -307,6 +335,10 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         }
         Command::Attr(Attr::Rm { file, path, name }) => {
             edit::remove_attribute(&options.open_rw(file)?, path.as_encoded_bytes(), name.as_encoded_bytes())
+        }
+        Command::Flow(Flow::Ls { file }) => flow::list(&file, &mut screen),
+        Command::Flow(Flow::Deref { file, names, select, format }) => {
+            flow::dereference(&file, &names, select.as_deref(), format, &mut screen)
         }
         Command::Clear { file } => edit::clear(&file, &mut screen),
         #[cfg(feature = "server")]

@@ -8,134 +8,15 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use super::{
-    communicator::{Communicator, Serial},
+    communicator::Serial,
     files::{self, Mode, Turn},
     masked::MaskedValues,
+    options::{Compression, ManagerOptions, RefLayout},
     region::RefRegion,
-    request::dereference_chain,
-    rows,
-    sources::{Rows, Sel},
 };
 use crate::{
-    Attribute, AttributeValue, Dataset, DatasetBuilder, Datatype, Durability, Error, ErrorKind, File,
-    FilterSpec, Group, H5Type, Object, ObjectKind, Result, Selection, Values,
+    Attribute, Dataset, Durability, Error, ErrorKind, File, Object, ObjectKind, Result, Selection, Values,
 };
-
-/// How new datasets are compressed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// Deflate of this level; the reference has 4.
-    Gzip(u8),
-    /// LZF.
-    Lzf,
-    /// Any filters, in this order.
-    Filters(Vec<FilterSpec>),
-}
-
-/// Integers of new references.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RefLayout {
-    /// References of 32 bits and regions of 31, as the reference has them.
-    #[default]
-    Compatible,
-    /// References of 64 bits and regions of 63. The reference reads them too.
-    Wide,
-}
-
-/// How a manager is opened: see [`H5FlowDataManager::options`].
-#[derive(Clone, Debug)]
-pub struct ManagerOptions {
-    pub(super) drop_list: Vec<String>,
-    pub(super) compression: Compression,
-    pub(super) layout: RefLayout,
-    pub(super) shared: bool,
-    pub(super) durability: Durability,
-    pub(super) communicator: Arc<dyn Communicator>,
-}
-
-impl ManagerOptions {
-    /// Objects that are deleted by [`finish`](H5FlowDataManager::finish); what is made at such a path is kept in a
-    /// temporary file beside this one. An entry is a path, and means every path that has its components one after the
-    /// other. The reference looks for the text anywhere in a path, so that `a/b` drops `data/b2` too.
-    pub fn drop_list<S: Into<String>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
-        self.drop_list = paths.into_iter().map(Into::into).collect();
-        self
-    }
-    /// How new datasets are compressed.
-    pub fn compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
-        self
-    }
-    /// Integers of new references.
-    pub fn ref_layout(mut self, layout: RefLayout) -> Self {
-        self.layout = layout;
-        self
-    }
-    /// Several processes append to the file at once. Every call is a commit of its own, for which the file is opened
-    /// while the lock of a file beside it is held; chunks are compressed before that.
-    pub fn shared(mut self, shared: bool) -> Self {
-        self.shared = shared;
-        self
-    }
-    /// What a commit waits for.
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-    /// The ranks that work on the file together; with more than one the file is [`shared`](Self::shared).
-    pub fn communicator(mut self, communicator: Arc<dyn Communicator>) -> Self {
-        self.shared |= communicator.size() > 1;
-        self.communicator = communicator;
-        self
-    }
-    /// Opens a file: mode `r`, `r+`, `a`, `w`, `w-` or `x`, as in Python.
-    ///
-    /// # Errors
-    /// `Usage` for another mode; as [`File::open`], [`File::open_rw`] and [`File::create`].
-    pub fn open(self, path: impl AsRef<Path>, mode: &str) -> Result<H5FlowDataManager> {
-        let path = path.as_ref().to_owned();
-        let mut mode = Mode::parse(mode)?;
-        if self.shared && mode != Mode::Read {
-            if self.communicator.rank() == 0 {
-                let _turn = Turn::wait(&path)?;
-                match mode {
-                    Mode::Write => std::fs::remove_file(&path).or_else(|e| match e.kind() {
-                        std::io::ErrorKind::NotFound => Ok(()),
-                        _ => Err(e),
-                    })?,
-                    Mode::Exclusive if path.exists() => {
-                        return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
-                    }
-                    _ => {}
-                }
-                if mode != Mode::ReadWrite {
-                    files::create_in_turn(&path, self.durability)?;
-                }
-            }
-            self.communicator.barrier()?;
-            mode = Mode::ReadWrite;
-        }
-        let temp = match mode {
-            Mode::Read => None,
-            _ if self.drop_list.is_empty() => None,
-            _ if self.shared => {
-                let text = "a drop list of a file that processes share".to_owned();
-                return Err(Error::new(ErrorKind::Unsupported(text)));
-            }
-            _ => Some(files::temporary(&path, "drop")),
-        };
-        let manager = H5FlowDataManager { path, temp, options: self, state: Mutex::new(State::new(mode)) };
-        if !manager.options.shared {
-            manager.files(&mut manager.lock())?;
-        }
-        Ok(manager)
-    }
-}
 
 /// Datasets of rows, and the references between them, in a file: h5flow's data manager, with its names.
 ///
@@ -231,7 +112,7 @@ fn not_found(path: &str) -> Error {
 }
 
 /// True if an object is there; an error if that cannot be found out.
-fn has(file: &File, path: &str) -> Result<bool> {
+pub(super) fn has(file: &File, path: &str) -> Result<bool> {
     match file.object(path) {
         Ok(_) => Ok(true),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound(_)) => Ok(false),
@@ -252,6 +133,19 @@ impl H5FlowDataManager {
             durability: Durability::default(),
             communicator: Arc::new(Serial),
         }
+    }
+
+    pub(super) fn with(
+        path: PathBuf,
+        temp: Option<PathBuf>,
+        options: ManagerOptions,
+        mode: Mode,
+    ) -> Result<Self> {
+        let manager = H5FlowDataManager { path, temp, options, state: Mutex::new(State::new(mode)) };
+        if !manager.options.shared {
+            manager.files(&mut manager.lock())?;
+        }
+        Ok(manager)
     }
 
     /// Opens a file: mode `r`, `r+`, `a`, `w`, `w-` or `x`.
@@ -347,7 +241,7 @@ impl H5FlowDataManager {
             .any(|entry| !entry.is_empty() && path.windows(entry.len()).any(|window| window == entry))
     }
 
-    fn has(&self, files: &Files, path: &str) -> Result<bool> {
+    pub(super) fn has(&self, files: &Files, path: &str) -> Result<bool> {
         has(self.route(files, path)?, path)
     }
 
@@ -591,178 +485,6 @@ impl H5FlowDataManager {
         self.reading(|_, files| self.route(files, &path)?.dataset(&path))
     }
 
-    /// Sets attributes of an object; a group is made if there is none.
-    ///
-    /// # Errors
-    /// As [`Object::set_attr`].
-    pub fn set_attrs(&self, name: &str, attrs: &[(&str, &dyn AttributeValue)]) -> Result<()> {
-        self.writing(|_, files| {
-            let file = self.route(files, name)?;
-            if !has(file, name)? {
-                file.root()?.create_group(name)?;
-            }
-            let object = file.object(name)?;
-            attrs.iter().try_for_each(|(key, value)| value.set(&object, key.as_bytes()))
-        })
-    }
-
-    /// Makes a dataset of rows of type `T`, unless there is one.
-    ///
-    /// # Errors
-    /// `Type` or `Shape` if there is one of other rows; as [`Group::create_group`].
-    pub fn create_dset<T: H5Type>(&self, dataset_name: &str) -> Result<()> {
-        self.create_dset_of(dataset_name, T::datatype(), &[])
-    }
-
-    /// Makes a dataset of rows of a type known at run time, unless there is one. A row is an array of this shape.
-    ///
-    /// # Errors
-    /// As [`create_dset`](Self::create_dset).
-    pub fn create_dset_of(&self, dataset_name: &str, datatype: Datatype, shape: &[u64]) -> Result<()> {
-        let path = data(dataset_name);
-        self.writing(|_, files| {
-            let file = self.route(files, &path)?;
-            if has(file, &path)? {
-                let there = file.dataset(&path)?;
-                if *there.datatype() != datatype {
-                    let (expected, found) = (datatype.to_string(), there.datatype().to_string());
-                    return Err(Error::new(ErrorKind::Type { expected, found }));
-                }
-                if there.shape().get(1..) != Some(shape) {
-                    let text = format!("rows of {shape:?} in a dataset of {:?}", there.shape());
-                    return Err(Error::new(ErrorKind::Shape(text)));
-                }
-                return Ok(());
-            }
-            let dims: Vec<u64> = [0].into_iter().chain(shape.iter().copied()).collect();
-            let max: Vec<Option<u64>> = [None].into_iter().chain(shape.iter().map(|&d| Some(d))).collect();
-            self.table(&file.root()?, datatype, dims, max).create(&path)?;
-            Ok(())
-        })
-    }
-
-    fn table<'g>(
-        &self,
-        root: &'g Group,
-        datatype: Datatype,
-        dims: Vec<u64>,
-        max: Vec<Option<u64>>,
-    ) -> DatasetBuilder<'g, Values> {
-        let builder = root.new_dataset_of(datatype).shape(dims).max_shape(max).chunked();
-        match &self.options.compression {
-            Compression::None => builder,
-            Compression::Gzip(level) => builder.deflate(*level),
-            Compression::Lzf => builder.lzf(),
-            Compression::Filters(filters) => filters.iter().cloned().fold(builder, DatasetBuilder::filter),
-        }
-    }
-
-    /// Makes references from a parent to a child, unless there are some. Both datasets must be there.
-    ///
-    /// # Errors
-    /// `Usage` if there are references from the child to the parent; `NotFound`; as [`Group::create_group`].
-    pub fn create_ref(&self, parent_dataset_name: &str, child_dataset_name: &str) -> Result<()> {
-        let (parent, child) = (parent_dataset_name, child_dataset_name);
-        self.writing(|state, files| {
-            let (path, back) = (reference(parent, child), reference(child, parent));
-            if parent != child && self.has(files, &back)? {
-                let text = format!("references between {parent} and {child} exist already, at {back}");
-                return Err(Error::new(ErrorKind::Usage(text)));
-            }
-            if self.has(files, &path)? {
-                return Ok(());
-            }
-            let dsets = [data(parent), data(child)].map(|path| self.route(files, &path)?.dataset(&path));
-            let [parent_dset, child_dset] = dsets;
-            let dsets = [parent_dset?, child_dset?];
-            let size = match self.options.layout {
-                RefLayout::Compatible => 4,
-                RefLayout::Wide => 8,
-            };
-            let order = crate::ByteOrder::Little;
-            let root = self.route(files, &path)?.root()?;
-            let datatype = Datatype::integer(size, false, order);
-            let refs = self.table(&root, datatype, vec![0, 2], vec![None, Some(2)]).create(&path)?;
-            let regions = [region(parent, child), region(child, parent)];
-            for (at, dset) in regions.iter().zip(&dsets) {
-                let file = self.route(files, at)?;
-                if has(file, at)? {
-                    continue;
-                }
-                let rows = dset.shape().first().copied().unwrap_or(0);
-                let root = file.root()?;
-                let made = self.table(&root, super::region::datatype(size), vec![rows], vec![None]);
-                made.fill_bytes(vec![0; 2 * size]).create(at)?.set_attr("ref", absolute(&path).as_str())?;
-            }
-            let [region0, region1] = &regions;
-            for (key, value) in [
-                ("dset0", data(parent)),
-                ("dset1", data(child)),
-                ("ref_region0", region0.clone()),
-                ("ref_region1", region1.clone()),
-            ] {
-                refs.set_attr(key, absolute(&value).as_str())?;
-            }
-            state.forget();
-            Ok(())
-        })
-    }
-
-    /// Rows of a dataset, or what they refer to: `dm[names, sel]`. Without a selection, the dataset of one name, or
-    /// what all its rows refer to.
-    ///
-    /// # Errors
-    /// `NotFound`; as [`Dereference::masked_values`](super::Dereference::masked_values).
-    pub fn get(&self, names: &[&str], sel: impl Into<Option<Sel>>) -> Result<Item> {
-        match (names, sel.into()) {
-            ([name], None) => Ok(Item::Dataset(self.get_dset(name)?)),
-            ([name], Some(sel)) => {
-                let dataset = self.get_dset(name)?;
-                let values = match sel {
-                    Sel::Slice { start, stop, step: 1 } => {
-                        let len = dataset.shape().first().copied().unwrap_or(0);
-                        let stop = stop.min(len);
-                        dataset.values(start.min(stop)..stop)?
-                    }
-                    sel => {
-                        let rows = sel.rows()?;
-                        let table = rows::bytes(&Rows::Dataset(&dataset), &rows)?;
-                        let mut dims = dataset.shape().to_vec();
-                        if let Some(first) = dims.first_mut() {
-                            *first = rows.len() as u64;
-                        }
-                        Values::new(dataset.datatype().clone(), dims, table.gather(&rows)?)?
-                    }
-                };
-                Ok(Item::Rows(values))
-            }
-            (names, Some(sel)) => Ok(Item::Masked(self.dereference(names, sel)?)),
-            (names, None) => {
-                let first =
-                    names.first().ok_or_else(|| Error::new(ErrorKind::Usage("no name".to_owned())))?;
-                let len = self.get_dset(first)?.shape().first().copied().unwrap_or(0);
-                Ok(Item::Masked(self.dereference(names, 0..len)?))
-            }
-        }
-    }
-
-    /// What rows of the first dataset refer to in the last one, by way of those between.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn dereference(&self, names: &[&str], sel: impl Into<Sel>) -> Result<MaskedValues> {
-        let pairs = names.windows(2);
-        let refs = pairs.clone().map(|w| self.get_ref(w[0], w[1])).collect::<Result<Vec<_>>>()?;
-        let regions = pairs.map(|w| self.get_ref_region(w[0], w[1])).collect::<Result<Vec<_>>>()?;
-        let last = names.last().ok_or_else(|| Error::new(ErrorKind::Usage("no name".to_owned())))?;
-        let data = self.get_dset(last)?;
-        dereference_chain(sel, refs.iter().map(|(refs, _)| refs))
-            .regions(&regions)
-            .ref_directions(refs.iter().map(|(_, direction)| *direction))
-            .data(&data)
-            .masked_values()
-    }
-
     /// The selection of rows.
     pub(super) fn slab(dataset: &Dataset, start: u64, stop: u64) -> Selection {
         super::region::intervals_of(&[(start, stop)], dataset.shape())
@@ -784,7 +506,7 @@ pub(super) fn region(parent: &str, child: &str) -> String {
     format!("{parent}/ref/{child}/ref_region")
 }
 
-fn absolute(path: &str) -> String {
+pub(super) fn absolute(path: &str) -> String {
     format!("/{}", path.trim_start_matches('/'))
 }
 

@@ -2,7 +2,7 @@
 
 mod csv;
 mod nest;
-mod npy;
+pub(super) mod npy;
 pub(super) mod render;
 mod select;
 

@@ -36,7 +36,7 @@ fn unnest(datatype: &Datatype) -> (&Datatype, Vec<u32>) {
     (base, all)
 }
 
-fn header(descr: &str, shape: &[u64]) -> Result<Vec<u8>> {
+pub(in crate::cli) fn header(descr: &str, shape: &[u64]) -> Result<Vec<u8>> {
     let extents = match shape {
         [only] => format!("({only},)"),
         _ => format!("({})", shape.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),
@@ -67,7 +67,7 @@ fn header(descr: &str, shape: &[u64]) -> Result<Vec<u8>> {
 }
 
 /// The type as a literal of Python.
-fn descr(datatype: &Datatype) -> Result<String> {
+pub(in crate::cli) fn descr(datatype: &Datatype) -> Result<String> {
     let no = |why: &str| unsupported(format!("npy: numpy has no type for {datatype} ({why})"));
     let size = datatype.size;
     if let Some(part) = complex_part(datatype) {
