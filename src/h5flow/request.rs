@@ -294,7 +294,7 @@ impl<'a> Dereference<'a> {
         for offsets in &found.steps {
             let width = offsets.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0).max(1);
             shape.push(width);
-            total = total.checked_mul(width).unwrap_or(usize::MAX);
+            total = total.saturating_mul(width);
             self.bounded(total, cell)?;
             let mut next = room("cells of a result", offsets.last().copied().unwrap_or(0))?;
             for (&parent, span) in at.iter().zip(offsets.windows(2)) {
@@ -325,7 +325,7 @@ fn scatter<E: Clone + Send + Sync>(
     total: usize,
     blank: E,
 ) -> Result<Vec<E>> {
-    let len = total.checked_mul(table.per_row).unwrap_or(usize::MAX);
+    let len = total.saturating_mul(table.per_row);
     let mut out = filled("values of a result", len, blank)?;
     table.scatter(&found.children, cells, &mut out);
     Ok(out)

@@ -381,9 +381,8 @@ fn the_scripts_of_the_reference_give_its_files() {
             let path = super::scratch(&format!("replay-{name}"));
             replay(&path, file);
             same_content(&File::open(&path).unwrap(), &File::open(folder.join(name)).unwrap());
-            match std::env::var_os("H5FLOW_KEEP") {
-                Some(keep) => std::fs::copy(&path, Path::new(&keep).join(name)).map(|_| ()).unwrap(),
-                None => {}
+            if let Some(keep) = std::env::var_os("H5FLOW_KEEP") {
+                std::fs::copy(&path, Path::new(&keep).join(name)).unwrap();
             }
             std::fs::remove_file(path).unwrap();
         }
