@@ -1,4 +1,4 @@
-//! What benches/compare/h5flow.py times: `flow_runner CASE FILE` prints the seconds of the best of three runs.
+//! What benches/compare/flow.py times: `flow_runner CASE FILE` prints the seconds of the best of three runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Instant;

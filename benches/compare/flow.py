@@ -1,4 +1,4 @@
-"""Compares h5flow in Python with `h5::h5flow` on the same files: python h5flow.py RUNNER FOLDER
+"""Compares h5flow in Python with `h5::h5flow` on the same files: python flow.py RUNNER FOLDER
 
 RUNNER is the example flow_runner, built with --release --features h5flow. Needs h5flow on the path and H5FLOW_NOMPI=1.
 """
