@@ -293,6 +293,15 @@ impl Transaction {
         Ok(())
     }
 
+    /// Writes a superblock that differs from the one on disk in its flags only.
+    pub(crate) fn mark(&mut self, superblock: &Superblock) -> Result<()> {
+        let bytes = superblock.encode()?;
+        self.write_in_place(self.base, &bytes)?;
+        self.sync()?;
+        self.published = Some(superblock.clone());
+        Ok(())
+    }
+
     /// Nothing of an older journal stays behind the end.
     fn settle_len(&mut self, end: u64) -> Result<()> {
         if self.store.len() == end {
