@@ -13,7 +13,7 @@ pub fn content(bytes: Vec<u8>) -> h5::Result<String> {
 /// The same of a file that is open.
 pub fn content_of(file: &File) -> h5::Result<String> {
     let mut walk = Walk::default();
-    walk.number(file.object("/")?, "/")?;
+    walk.number(file.object("/")?)?;
     let objects = std::mem::take(&mut walk.objects);
     for (i, object) in objects.iter().enumerate() {
         walk.object(i, object)?;
@@ -30,7 +30,7 @@ struct Walk {
 
 impl Walk {
     /// Finds all objects; their numbers follow from the names that lead to them.
-    fn number(&mut self, object: Object, path: &str) -> h5::Result<()> {
+    fn number(&mut self, object: Object) -> h5::Result<()> {
         if self.numbers.contains_key(&object.address()) {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl Walk {
         for link in group.links()? {
             let link = link?;
             if matches!(link.target, LinkTarget::Hard(_)) {
-                self.number(group.follow(&link)?, path)?;
+                self.number(group.follow(&link)?)?;
             }
         }
         Ok(())
