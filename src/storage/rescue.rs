@@ -237,8 +237,7 @@ fn looks_like_v1(bytes: &[u8], left: u64) -> bool {
     head[1] == 0
         && messages > 0
         && references < 1 << 24
-        && len >= 8
-        && len <= MAX_V1_LEN
+        && (8..=MAX_V1_LEN).contains(&len)
         && u64::from(len) + 16 <= left
         // A message takes 8 bytes or more; those of continuations are counted too.
         && (len / 8 >= u32::from(messages) || messages < 1 << 12)
