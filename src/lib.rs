@@ -35,6 +35,7 @@ mod attribute_builder;
 pub mod cli;
 mod copy;
 mod copy_data;
+mod copy_dataset;
 mod copy_objects;
 mod create;
 mod dataset;
