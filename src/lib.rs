@@ -16,6 +16,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
+//! | 6 | `server` (feature `server`) | an HTTP server for viewers; the `h5` command |
 //! | 5 | `h5grove` (feature `h5grove`) | content of a file for viewers: metadata, data in many encodings, statistics |
 //! | 4 | [`File`], [`Group`], [`Dataset`], [`Attribute`] | what a user holds |
 //! | 3 | `storage` | the only place that follows an address |

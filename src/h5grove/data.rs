@@ -144,9 +144,9 @@ impl Data {
         let shape = slab.shape();
         if shape.is_empty()
             && let DatatypeClass::VarLen(base) = &dataset.datatype().class
-            && base.is_fixed()
+            && Dtype::of(unnest(base).0).is_numeric()
         {
-            // A scalar of variable length is the array that it holds.
+            // A scalar of variable length is the array of numbers that it holds.
             let mut out = None;
             for (selection, _) in slab.blocks(dataset.chunk_shape(), 1, 1) {
                 let values = dataset.values(selection)?;

@@ -2,7 +2,7 @@
 
 use std::{fmt, io::Write};
 
-use super::{Encoding, array};
+use super::{Encoding, array, numbers_only};
 use crate::h5grove::{
     Data,
     data::{Block, in_parallel},
@@ -18,6 +18,7 @@ const GROUP: usize = 32;
 
 pub(super) fn check(data: &Data) -> Result<()> {
     array(data, Encoding::Csv)?;
+    numbers_only(data, Encoding::Csv)?;
     match data.shape().len() {
         1 | 2 => Ok(()),
         rank => Err(Error::query(format!("Expected 1D or 2D array for csv, got {rank}D array instead"))),

@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Elements that one thread formats at a time.
-const PIECE: usize = 1 << 13;
+const PIECE: usize = 1 << 12;
 /// Pieces that are formatted before they are written.
-const GROUP: usize = 32;
+const GROUP: usize = 16;
 
 /// Writes content as JSON.
 ///
@@ -99,6 +99,8 @@ enum Plan {
     Text,
     Bytes,
     Time(time::Unit),
+    /// Counts of a unit; big-endian if true.
+    Duration(bool),
     List(Vec<Plan>),
     Array(Vec<u64>, Box<Plan>),
     Sequence(Box<Plan>),
@@ -119,7 +121,7 @@ impl Plan {
             (DatatypeClass::FixedString { .. } | DatatypeClass::VarString { .. }, _) | (_, Kind::Bytes) => {
                 Plan::Text
             }
-            (_, Kind::Time(name)) => time::Unit::parse(name).map_or(Plan::Bytes, Plan::Time),
+            (_, Kind::Time(name)) => time::Unit::parse(name).map_or(Plan::Duration(dtype.big), Plan::Time),
             (DatatypeClass::Opaque { .. }, _) => Plan::Bytes,
             (DatatypeClass::Compound(members), _) => {
                 Plan::List(members.iter().map(|m| Plan::of(&m.datatype, true, false)).collect())
@@ -137,7 +139,7 @@ impl Plan {
     /// The least and the greatest number of bytes of an element.
     fn bounds(&self, size: u64) -> (u64, Option<u64>) {
         match self {
-            Plan::Integer | Plan::Boolean => (1, Some(if size > 8 { 40 } else { 21 })),
+            Plan::Integer | Plan::Boolean | Plan::Duration(_) => (1, Some(if size > 8 { 40 } else { 21 })),
             Plan::Single | Plan::Double => (3, Some(25)),
             Plan::Complex { .. } => (9, Some(54)),
             Plan::Time(_) => (4, Some(40)),
@@ -200,6 +202,12 @@ impl Plan {
                 string(text.get(..len).unwrap_or_default(), out);
             }
             Plan::Bytes => string(element.bytes(), out),
+            Plan::Duration(big) => match element.bytes().try_into() {
+                Ok(bytes) => {
+                    decimal(if *big { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) }, out)
+                }
+                Err(_) => out.extend_from_slice(b"null"),
+            },
             Plan::Time(unit) => match unit.text(element.bytes()) {
                 Some(text) => string(text.as_bytes(), out),
                 None => out.extend_from_slice(b"null"),
@@ -359,8 +367,15 @@ fn array(data: &Data, out: &mut dyn Write) -> Result<()> {
 
 /// Some elements of a block, with all that stands before each.
 fn piece(block: &Block<'_>, from: usize, to: usize, plan: &Plan, nest: &Nest) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity((to - from) * 12);
     let size = block.datatype().size;
+    // Room enough for most: growing means copying.
+    let each = match plan {
+        Plan::Double => 22,
+        Plan::Single => 14,
+        Plan::Integer if size < 8 => 2 + size * 3,
+        _ => 16,
+    };
+    let mut out = Vec::with_capacity((to - from) * each);
     let bytes = block.bytes().get(from.saturating_mul(size)..to.saturating_mul(size)).unwrap_or_default();
     let start = block.start.saturating_add(from as u64);
     match (plan, &block.datatype().class) {

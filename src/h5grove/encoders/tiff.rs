@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use super::{Encoding, array};
+use super::{Encoding, array, numbers_only};
 use crate::h5grove::{
     Data,
     dtype::{Dtype, Kind},
@@ -54,6 +54,7 @@ fn sample_format(dtype: &Dtype) -> u16 {
 
 fn plan(data: &Data) -> Result<Plan> {
     array(data, Encoding::Tiff)?;
+    numbers_only(data, Encoding::Tiff)?;
     let (rest, height, width) = match data.shape() {
         [rest @ .., height, width] => (rest, *height, *width),
         [0] => (&[][..], 0, 0),
