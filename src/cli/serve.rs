@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// The same as DIR
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
-    /// Origin whose pages may read the answers, such as https://example.org, or *; may be repeated
+    /// Origin whose pages may read the answers: scheme and host, or *; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
     /// Largest answer
