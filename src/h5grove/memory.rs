@@ -20,7 +20,7 @@ pub(super) fn to_memory<'a>(block: &Block<'a>, dtype: &Dtype) -> Result<Cow<'a, 
     if is_same(datatype, dtype) {
         return Ok(Cow::Borrowed(block.bytes()));
     }
-    let len = block.len().checked_mul(dtype.size).unwrap_or(usize::MAX);
+    let len = block.len().saturating_mul(dtype.size);
     let mut out = Vec::new();
     if out.try_reserve_exact(len).is_err() {
         let wanted = len as u64;

@@ -8,7 +8,7 @@ use crate::{
     h5grove::{
         Data, Stats,
         attributes::Attributes,
-        data::{Block, in_parallel, unnest},
+        data::{Block, in_order, unnest},
         dtype::{Dtype, Kind},
         error::Result,
         memory::complex,
@@ -19,8 +19,6 @@ use crate::{
 
 /// Elements that one thread formats at a time.
 const PIECE: usize = 1 << 12;
-/// Pieces that are formatted before they are written.
-const GROUP: usize = 16;
 
 /// Writes content as JSON.
 ///
@@ -226,7 +224,8 @@ impl Plan {
                 let mut leaves = Vec::new();
                 flatten(element, &mut leaves)?;
                 if leaves.is_empty() {
-                    return Ok(empty(dims, out));
+                    empty(dims, out);
+                    return Ok(());
                 }
                 let nest = Nest::new(dims);
                 for (i, leaf) in leaves.into_iter().enumerate() {
@@ -304,7 +303,7 @@ impl Nest {
             out.resize(out.len() + self.rank, b'[');
             return;
         }
-        let ends = self.sizes.iter().take_while(|&&size| index % size.max(1) == 0).count();
+        let ends = self.sizes.iter().take_while(|&&size| index.is_multiple_of(size.max(1))).count();
         out.resize(out.len() + ends, b']');
         out.push(b',');
         out.resize(out.len() + ends, b'[');
@@ -349,17 +348,11 @@ fn array(data: &Data, out: &mut dyn Write) -> Result<()> {
     let nest = Nest::new(data.shape());
     let plan = Plan::of(data.datatype(), false, data.is_scalar());
     data.for_each_block(0, &mut |block| {
-        let pieces = block.len().div_ceil(PIECE);
-        for group in (0..pieces).step_by(GROUP) {
-            let texts = in_parallel(GROUP.min(pieces - group), |i| {
-                let from = (group + i) * PIECE;
-                piece(&block, from, (from + PIECE).min(block.len()), &plan, &nest)
-            });
-            for text in texts {
-                out.write_all(&text?)?;
-            }
-        }
-        Ok(())
+        in_order(
+            block.len().div_ceil(PIECE),
+            |i| piece(&block, i * PIECE, ((i + 1) * PIECE).min(block.len()), &plan, &nest),
+            |text| Ok(out.write_all(&text)?),
+        )
     })?;
     nest.end(&mut text);
     Ok(out.write_all(&text)?)
@@ -438,16 +431,14 @@ fn numbers<const N: usize>(
     write: impl Fn([u8; N], &mut Vec<u8>),
 ) {
     let row = nest.sizes.first().copied().unwrap_or(1).max(1);
-    let mut index = start;
     let mut column = start % row;
-    for element in bytes.as_chunks::<N>().0 {
+    for (index, element) in (start..).zip(bytes.as_chunks::<N>().0) {
         if column == 0 {
             nest.before(index, out);
         } else {
             out.push(b',');
         }
         write(*element, out);
-        index += 1;
         column += 1;
         if column == row {
             column = 0;

@@ -61,7 +61,7 @@ fn plan(data: &Data) -> Result<Plan> {
         _ => return Err(Error::query("Unsupported encoding tiff for less than two dimensions")),
     };
     let too_large = || Error::TooLarge { what: "TIFF", wanted: data.nbytes(), allowed: u64::MAX };
-    let empty = data.len() == 0;
+    let empty = data.is_empty();
     let pages = if empty { 1 } else { rest.iter().fold(1u64, |n, &d| n.saturating_mul(d)) };
     let (height, width) = if empty { (0, 0) } else { (height, width) };
     if u32::try_from(height.max(width)).is_err() {
