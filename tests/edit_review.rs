@@ -1,0 +1,114 @@
+//! Faults that a review of the write engine has found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::{Arc, Mutex};
+
+use h5::{
+    File, Result,
+    source::{ByteSource, ByteStore, MemoryStore},
+};
+use ndarray::s;
+
+fn store_of(bytes: &[u8]) -> Arc<MemoryStore> {
+    let store = MemoryStore::new();
+    store.write_at(0, bytes).unwrap();
+    Arc::new(store)
+}
+
+/// A file with one dataset, and what somebody has left behind its end.
+fn with_tail() -> (Vec<u8>, usize) {
+    let store = Arc::new(MemoryStore::new());
+    let file = File::create_options().create_in(store.clone()).unwrap();
+    file.root().unwrap().new_dataset::<i32>().with_data(&[1, 2, 3][..]).create("old").unwrap();
+    file.close().unwrap();
+    let mut bytes = store.to_vec();
+    let end = bytes.len();
+    bytes.resize(end + 1_000_000, 0xaa);
+    (bytes, end)
+}
+
+#[test]
+fn what_lies_behind_the_end_is_no_fill_value() {
+    let store = store_of(&with_tail().0);
+    let file = File::options().open_rw_in(store.clone()).unwrap();
+    let new = file.root().unwrap().new_dataset::<i32>().shape((100_000,)).create("new").unwrap();
+    new.write_slice(&[7][..], s![5..6]).unwrap();
+    let mut expected = vec![0; 100_000];
+    expected[5] = 7;
+    assert_eq!(new.read_vec::<i32>().unwrap(), expected);
+    file.close().unwrap();
+    let file = File::from_bytes(store.to_vec()).unwrap();
+    assert_eq!(file.dataset("new").unwrap().read_vec::<i32>().unwrap(), expected);
+    assert_eq!(file.dataset("old").unwrap().read_vec::<i32>().unwrap(), [1, 2, 3]);
+}
+
+#[derive(Debug, PartialEq)]
+enum Op {
+    Write(u64),
+    SetLen(u64),
+    Sync,
+}
+
+#[derive(Debug)]
+struct Recorder(MemoryStore, Mutex<Vec<Op>>);
+
+impl Recorder {
+    fn note(&self, op: Op) {
+        self.1.lock().unwrap().push(op);
+    }
+}
+
+impl ByteSource for Recorder {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.0.read_at(offset, buffer)
+    }
+}
+
+impl ByteStore for Recorder {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.note(Op::Write(offset));
+        self.0.write_at(offset, bytes)
+    }
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.note(Op::SetLen(len));
+        self.0.set_len(len)
+    }
+    fn sync(&self) -> Result<()> {
+        self.note(Op::Sync);
+        self.0.sync()
+    }
+}
+
+/// The journal of a writer that was killed when it had taken back the flag, but before the barrier after that: on disk
+/// the superblock may still lead to the journal.
+#[test]
+fn a_journal_is_overwritten_behind_a_barrier_only() {
+    let (bytes, end) = with_tail();
+    let memory = MemoryStore::new();
+    memory.write_at(0, &bytes).unwrap();
+    let store = Arc::new(Recorder(memory, Mutex::default()));
+    let file = File::options().open_rw_in(store.clone()).unwrap();
+    assert!(store.1.lock().unwrap().is_empty(), "nothing is written to a file that is not changed");
+    file.root().unwrap().new_dataset::<u8>().with_data(&vec![1; 200_000]).create("new").unwrap();
+    file.close().unwrap();
+    let ops = store.1.lock().unwrap();
+    assert_eq!(ops[..3], [Op::Sync, Op::SetLen(end as u64), Op::Write(end as u64)]);
+}
+
+#[test]
+fn space_is_found_among_many_crumbs() {
+    let store = Arc::new(MemoryStore::new());
+    File::create_options().create_in(store.clone()).unwrap().close().unwrap();
+    let file = File::options().open_rw_in(store.clone()).unwrap();
+    let root = file.root().unwrap();
+    for i in 0..1500 {
+        root.new_dataset::<u8>().with_data(&[1; 300][..]).create(format!("dataset {i}")).unwrap();
+        file.flush().unwrap();
+    }
+    file.close().unwrap();
+    let len = store.len();
+    assert!(len < 4_000_000, "{len} bytes");
+}
