@@ -112,3 +112,44 @@ fn space_is_found_among_many_crumbs() {
     let len = store.len();
     assert!(len < 4_000_000, "{len} bytes");
 }
+
+#[test]
+fn a_text_in_every_flush_does_not_blow_up_a_file() {
+    let store = Arc::new(MemoryStore::new());
+    File::create_options().create_in(store.clone()).unwrap().close().unwrap();
+    let file = File::options().open_rw_in(store.clone()).unwrap();
+    for i in 0..100 {
+        file.root().unwrap().as_object().set_attr("state", format!("round {i}")).unwrap();
+        file.flush().unwrap();
+    }
+    file.close().unwrap();
+    let len = store.len();
+    assert!(len < 1_000_000, "{len} bytes");
+}
+
+#[test]
+fn strided_elements_are_few_patches() {
+    let store = Arc::new(MemoryStore::new());
+    let file = File::create_options().create_in(store.clone()).unwrap();
+    let mut expected: Vec<u8> = (0..1_000_003u32).map(|i| i as u8).collect();
+    file.root().unwrap().new_dataset::<u8>().with_data(&expected).create("d").unwrap();
+    file.close().unwrap();
+    let before = store.len();
+    let recorder = Arc::new(Recorder(MemoryStore::new(), Mutex::default()));
+    recorder.0.write_at(0, &store.to_vec()).unwrap();
+    let file = File::options().open_rw_in(recorder.clone()).unwrap();
+    let d = file.dataset("d").unwrap();
+    for (first, step) in [(1, 4), (0, 7), (2, 300), (900_000, 3)] {
+        let count = (expected.len() - first).div_ceil(step);
+        let new: Vec<u8> = (0..count).map(|i| (i * 31 + step) as u8).collect();
+        expected[first..].iter_mut().step_by(step).zip(&new).for_each(|(e, n)| *e = *n);
+        d.write_slice(&new, s![first..;step]).unwrap();
+        assert!(d.read_vec::<u8>().unwrap() == expected, "{first} {step}");
+    }
+    file.close().unwrap();
+    let writes = recorder.1.lock().unwrap().iter().filter(|op| matches!(op, Op::Write(_))).count();
+    assert!(writes < 100, "{writes} writes");
+    assert_eq!(recorder.len(), before);
+    let file = File::from_bytes(recorder.0.to_vec()).unwrap();
+    assert!(file.dataset("d").unwrap().read_vec::<u8>().unwrap() == expected);
+}
