@@ -153,3 +153,24 @@ fn strided_elements_are_few_patches() {
     let file = File::from_bytes(recorder.0.to_vec()).unwrap();
     assert!(file.dataset("d").unwrap().read_vec::<u8>().unwrap() == expected);
 }
+
+/// In a file of libhdf5 whose addresses have two bytes: the end does not fit any more, all addresses do.
+#[test]
+fn a_commit_that_failed_is_not_tried_again_in_place() {
+    let bytes = std::fs::read("tests/edit_review/two_bytes.h5").unwrap();
+    let store = store_of(&bytes);
+    let file = File::options().open_rw_in(store.clone()).unwrap();
+    let d = file.dataset("d").unwrap();
+    d.write(&vec![1u8; 30_000]).unwrap();
+    file.flush().unwrap();
+    d.write(&vec![2u8; 30_000]).unwrap();
+    let last = store.to_vec();
+    assert!(file.flush().is_err());
+    assert!(file.flush().is_err());
+    assert!(d.set_attr("late", 1).is_err());
+    drop((d, file));
+    let now = store.to_vec();
+    assert!(now[..31_000] == last[..31_000], "what the last flush reaches has changed");
+    let file = File::from_bytes(now).unwrap();
+    assert!(file.dataset("d").unwrap().read_vec::<u8>().unwrap() == vec![1; 30_000]);
+}

@@ -266,7 +266,15 @@ impl Transaction {
     }
 
     /// Makes the superblock lead to the blocks that were put.
+    ///
+    /// After an error nothing more is written, whatever it was: the caller has given away the blocks of this commit, and
+    /// could not tell any more what the last one reaches.
     pub(crate) fn commit(&mut self, superblock: &mut Superblock) -> Result<()> {
+        let done = self.publish(superblock);
+        self.guard(done)
+    }
+
+    fn publish(&mut self, superblock: &mut Superblock) -> Result<()> {
         self.drain()?;
         self.cut_tail()?;
         let changes = self.changes()?;
