@@ -43,6 +43,8 @@ const SECTOR: u64 = 512;
 /// Changes in place that are longer, or all together, wait in the file and not in memory.
 const LONG_PATCH: usize = 1 << 20;
 const MEMORY: u64 = 32 << 20;
+/// No journal is longer: its entries in memory have no more than `MEMORY`, of a byte each at the worst.
+const MAX_JOURNAL: u64 = 1 << 30;
 
 #[derive(Debug)]
 pub(crate) struct Transaction {
@@ -420,6 +422,9 @@ pub(crate) fn unfinished(source: &dyn ByteSource, base: u64) -> Result<Option<Ve
             Err(_) => Ok(None),
         };
     };
+    if footer.len > MAX_JOURNAL {
+        return Err(Error::limit("bytes of a journal", footer.len, MAX_JOURNAL).at(at));
+    }
     let mut entries = crate::limits::try_vec("bytes of a journal", footer.len)?;
     entries.resize(footer.len as usize, 0);
     source.read_at(footer.start, &mut entries)?;
