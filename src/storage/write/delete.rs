@@ -53,7 +53,6 @@ impl Session {
             return Err(super::symbol_table::external());
         }
         if let Target::Node(_) | Target::Address(_) = moved
-            && new_group != group
             && state.is_below(&moved, new_group)?
         {
             return Err(Error::usage("a group cannot be moved below itself"));
