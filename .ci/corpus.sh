@@ -19,6 +19,8 @@ cargo build --locked --release --features cli --bin h5 || exit 1
 cargo build --locked --profile checked --features cli --bin h5 || exit 1
 python3 "$corpus/compare.py" --cmd "$target_dir/release/h5 digest {file}" --root "$corpus/dev" --skip-feature "$skip" ||
     failed=1
+echo "repacked files"
+python3 .ci/repack.py "$target_dir/release/h5" "$corpus/dev" || failed=1
 for profile in release checked; do
     digest="$target_dir/$profile/h5 digest {file}"
     echo "malformed files, profile $profile"

@@ -20,6 +20,14 @@ import sys
 import tempfile
 
 
+# What cannot stay as it is: a reference to an object that was deleted becomes null; an index beyond the end of the file.
+KNOWN = {
+    "made/s1/references.h5": "differs",
+    "made/s2/references.h5": "differs",
+    "PureHDF/tests/PureHDF.Tests/TestFiles/blosc.h5": "refused",
+}
+
+
 def run(command, timeout=120):
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout)
@@ -120,12 +128,15 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             for name, outcome, why in pool.map(one, names):
                 counts[outcome] += 1
-                if why and outcome != "unreadable":
+                if KNOWN.get(name) == outcome:
+                    counts[outcome] -= 1
+                    counts["known"] += 1
+                elif why and outcome != "unreadable":
                     reason = why
                     if outcome == "refused":
                         reason = re.sub(r'0x[0-9a-f]+|"[^"]*"', "..", why.split(": ", 1)[-1])
                     listed[outcome].append((name, reason))
-    print(" ".join(f"{k}={v}" for k, v in sorted(counts.items())))
+    print(" ".join(f"{k}={v}" for k, v in sorted(counts.items()) if v))
     for outcome, entries in sorted(listed.items()):
         for name, why in entries:
             print(f"{outcome}\t{name}\t{why}")

@@ -29,6 +29,7 @@ impl Default for CreateOptions {
             profile: Profile::Compatible,
             user_block: 0,
             durability: Durability::Full,
+            mark: false,
             order: Order::default(),
             buffer_limit: 64 << 20,
             threads: 0,
@@ -78,6 +79,12 @@ impl CreateOptions {
     /// own folder.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+    /// Mark a file of [`Profile::Modern`] as open for writing until it is closed, as libhdf5 does; see
+    /// [`OpenOptions::mark_open`](crate::OpenOptions::mark_open).
+    pub fn mark_open(mut self, mark: bool) -> Self {
+        self.new.mark = mark;
         self
     }
     /// Whether the file is locked while it is written: nobody else can open it then.

@@ -42,6 +42,7 @@ pub struct OpenOptions {
     limits: Limits,
     settings: Settings,
     durability: Durability,
+    mark: bool,
     buffer_limit: u64,
 }
 
@@ -57,7 +58,7 @@ impl Default for OpenOptions {
             codecs: FilterSet::default(),
         };
         let durability = Durability::Full;
-        OpenOptions { limits: Limits::default(), settings, durability, buffer_limit: 64 << 20 }
+        OpenOptions { limits: Limits::default(), settings, durability, mark: false, buffer_limit: 64 << 20 }
     }
 }
 
@@ -94,6 +95,13 @@ impl OpenOptions {
         self
     }
 
+    /// Mark a file with a superblock of version 3 as open for writing until it is closed, as libhdf5 does: where there
+    /// are no locks, others then refuse to open it. A kill leaves the mark behind, which [`File::clear`] takes back, so
+    /// this is not the default: without it a file can be opened at every instant.
+    pub fn mark_open(mut self, mark: bool) -> Self {
+        self.mark = mark;
+        self
+    }
     /// What a flush waits for, of a file that is opened to change it.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -204,6 +212,7 @@ impl OpenOptions {
         let limits = Arc::new(self.limits.clone());
         let edit = EditSettings {
             durability: self.durability,
+            mark: self.mark,
             buffer_limit: self.buffer_limit,
             threads: self.settings.threads,
         };

@@ -16,6 +16,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
+//! | 6 | `server` (feature `server`) | an HTTP server for viewers; the `h5` command |
 //! | 5 | `h5flow` (feature `h5flow`) | rows that refer to each other: data manager, dereference |
 //! | 5 | `h5grove` (feature `h5grove`) | content of a file for viewers: metadata, data in many encodings, statistics |
 //! | 4 | [`File`], [`Group`], [`Dataset`], [`Attribute`] | what a user holds |
@@ -36,6 +37,7 @@ mod attribute_builder;
 pub mod cli;
 mod copy;
 mod copy_data;
+mod copy_dataset;
 mod copy_objects;
 mod create;
 mod dataset;

@@ -190,3 +190,35 @@ fn the_environment_turns_locks_off_and_on() {
     file.close().unwrap();
     std::fs::remove_file(path).unwrap();
 }
+
+/// Where a superblock can say that a file is being written, it does on request, and the mark of a writer that was
+/// killed is taken back.
+#[test]
+fn a_mark_in_the_superblock() {
+    let path = std::env::temp_dir().join(format!("h5-mark-{}.h5", std::process::id()));
+    let options = File::create_options().profile(h5::Profile::Modern).mark_open(true);
+    let file = options.create(&path).unwrap();
+    file.root().unwrap().create_group("a").unwrap();
+    file.flush().unwrap();
+    let flags = || std::fs::read(&path).unwrap()[11];
+    assert_eq!(flags(), 1);
+    file.close().unwrap();
+    assert_eq!(flags(), 0);
+    let file = File::options().mark_open(true).open_rw(&path).unwrap();
+    assert_eq!(flags(), 1);
+    file.root().unwrap().create_group("b").unwrap();
+    file.flush().unwrap();
+    assert_eq!(flags(), 1);
+    // Killed: never closed.
+    drop(file);
+    for error in [File::open(&path).unwrap_err(), File::open_rw(&path).unwrap_err()] {
+        assert!(
+            matches!(error.kind(), h5::ErrorKind::Locked(_)) && error.to_string().contains("h5 clear"),
+            "{error}"
+        );
+    }
+    assert!(File::clear(&path).unwrap());
+    assert!(!File::clear(&path).unwrap());
+    assert_eq!(File::open(&path).unwrap().root().unwrap().names().unwrap().len(), 2);
+    std::fs::remove_file(path).unwrap();
+}

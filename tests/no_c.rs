@@ -72,7 +72,7 @@ fn no_dependency_compiles_c() {
     let manifest = std::fs::read_to_string(manifest).expect("Cargo.toml");
     let declared = features(&manifest);
     assert!(["default", "filters"].iter().all(|f| declared.contains(f)), "{declared:?}");
-    for features in ["default", "cli", "filters"].into_iter().filter(|f| declared.contains(f)) {
+    for features in ["default", "cli", "filters", "server"].into_iter().filter(|f| declared.contains(f)) {
         let tree = tree(features);
         assert!(tree.lines().any(|l| l.starts_with("binrw ")), "no dependencies found:\n{tree}");
         let offenders = offenders(&tree);

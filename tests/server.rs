@@ -70,7 +70,7 @@ fn paths_and_health_and_the_unknown() {
     let files = client.get("/files").json();
     let names: Vec<&str> =
         files["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
-    assert_eq!(names, ["other.h5", "types.h5"]);
+    assert_eq!(names, ["attacks/beside.h5", "attacks/outwards.h5", "other.h5", "types.h5"]);
     assert_eq!(files["truncated"], false);
     for (url, status) in [
         ("/nothing", 404),

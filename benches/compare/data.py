@@ -137,7 +137,8 @@ class Maker:
 
     def written(self):
         """What is to be written, as plain bytes and lines."""
-        self.values(256, "f8", 3).tofile(self.path("written_f64.bin"))
+        # At least one chunk.
+        signal(self.count(256 * MIB // 8 // 1024, 128) * 1024, 3).tofile(self.path("written_f64.bin"))
         rows(self.count(1_000_000, 1000), 20).tofile(self.path("written_rows.bin"))
         lengths = generator(8).integers(3, 30, self.count(1_000_000, 1000))
         with open(self.path("written.txt"), "w") as f:

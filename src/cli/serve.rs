@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// The same as DIR
     #[arg(long, value_name = "DIR")]
     basedir: Option<PathBuf>,
-    /// Origin whose pages may read the answers, such as https://example.org, or *; may be repeated
+    /// Origin whose pages may read the answers: scheme and host, or *; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
     /// Largest answer
@@ -93,10 +93,12 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
         return Err(usage(format!("{} is no folder", folder.display())));
     }
     log(arguments.log, arguments.log_json);
-    let mut limits = Limits::default();
-    limits.max_response = arguments.max_response;
-    limits.max_decoded = arguments.max_decoded;
-    limits.timeout = Duration::from_secs(arguments.timeout.clamp(1, 86_400));
+    let mut limits = Limits {
+        max_response: arguments.max_response,
+        max_decoded: arguments.max_decoded,
+        timeout: Duration::from_secs(arguments.timeout.clamp(1, 86_400)),
+        ..Limits::default()
+    };
     if arguments.concurrent > 0 {
         limits.concurrent = arguments.concurrent.min(1024);
     }

@@ -243,7 +243,9 @@ impl Totals {
         }
         // Blocks that two objects claim, or that lie outside the file, can make the sum larger than the file.
         let known = parts.iter().fold(raw, |sum, part| sum.saturating_add(part.1));
-        bytes(out, "global heaps and unaccounted", info.file_size.saturating_sub(known))?;
+        let rest = info.file_size.saturating_sub(known);
+        bytes(out, "global heaps and unaccounted", rest)?;
+        bytes(out, "recoverable by h5 repack, at most", space.free.saturating_add(rest))?;
         if !self.largest.is_empty() {
             writeln!(out, "{}", title("Largest datasets"))?;
             for (stored, logical, path) in &self.largest {

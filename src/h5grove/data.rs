@@ -144,9 +144,9 @@ impl Data {
         let shape = slab.shape();
         if shape.is_empty()
             && let DatatypeClass::VarLen(base) = &dataset.datatype().class
-            && base.is_fixed()
+            && Dtype::of(unnest(base).0).is_numeric()
         {
-            // A scalar of variable length is the array that it holds.
+            // A scalar of variable length is the array of numbers that it holds.
             let mut out = None;
             for (selection, _) in slab.blocks(dataset.chunk_shape(), 1, 1) {
                 let values = dataset.values(selection)?;
@@ -338,4 +338,51 @@ pub(super) fn in_parallel<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync +
         return (0..count).into_par_iter().map(f).collect();
     }
     (0..count).map(f).collect()
+}
+
+/// Hands on the results of a function for each of these numbers, in order, while further ones are worked out by other
+/// threads. Few wait to be handed on.
+pub(super) fn in_order<T: Send>(
+    count: usize,
+    f: impl Fn(usize) -> Result<T> + Sync + Send,
+    mut each: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
+    #[cfg(feature = "parallel")]
+    // A thread of the pool must not wait for others of the pool.
+    if count > 1 && rayon::current_thread_index().is_none() {
+        use std::{collections::BTreeMap, panic, sync::mpsc};
+        return rayon::in_place_scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            let f = &f;
+            let begin = |i: usize| {
+                let sender = sender.clone();
+                scope.spawn(move |_| {
+                    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| f(i)));
+                    // Who does not want it any more has met an error.
+                    let _ = sender.send((i, result));
+                });
+            };
+            let ahead = (2 * rayon::current_num_threads() + 2).min(count);
+            (0..ahead).for_each(begin);
+            let mut ready = BTreeMap::new();
+            for i in 0..count {
+                let result = loop {
+                    if let Some(result) = ready.remove(&i) {
+                        break result;
+                    }
+                    let (j, result) = receiver.recv().map_err(std::io::Error::other)?;
+                    ready.insert(j, result);
+                };
+                if i + ahead < count {
+                    begin(i + ahead);
+                }
+                match result {
+                    Ok(result) => each(result?)?,
+                    Err(panicked) => panic::resume_unwind(panicked),
+                }
+            }
+            Ok(())
+        });
+    }
+    (0..count).try_for_each(|i| each(f(i)?))
 }

@@ -148,9 +148,14 @@ impl Dtype {
         }
     }
 
-    /// True for booleans, integers, floats and complex numbers.
+    /// True for booleans, integers, floats, complex numbers and, as numpy has it, durations.
     pub(super) fn is_numeric(&self) -> bool {
-        matches!(self.kind, Kind::Bool | Kind::Int { .. } | Kind::Float | Kind::Complex)
+        matches!(self.kind, Kind::Bool | Kind::Int { .. } | Kind::Float | Kind::Complex) || self.is_duration()
+    }
+
+    /// True for the durations of numpy.
+    pub(super) fn is_duration(&self) -> bool {
+        matches!(&self.kind, Kind::Time(name) if name.get(1..3) == Some("m8"))
     }
 
     /// The type with an equivalent among the typed arrays of JavaScript.
@@ -160,7 +165,11 @@ impl Dtype {
             (Kind::Float, 16) => 8,
             (_, size) => size,
         };
-        Dtype { kind: self.kind.clone(), size, big: false }
+        let kind = match &self.kind {
+            Kind::Time(name) => Kind::Time(name.replace('>', "<")),
+            kind => kind.clone(),
+        };
+        Dtype { kind, size, big: false }
     }
 
     /// True if an element lies in one piece in memory.

@@ -20,7 +20,7 @@ pub(super) fn to_memory<'a>(block: &Block<'a>, dtype: &Dtype) -> Result<Cow<'a, 
     if is_same(datatype, dtype) {
         return Ok(Cow::Borrowed(block.bytes()));
     }
-    let len = block.len().checked_mul(dtype.size).unwrap_or(usize::MAX);
+    let len = block.len().saturating_mul(dtype.size);
     let mut out = Vec::new();
     if out.try_reserve_exact(len).is_err() {
         let wanted = len as u64;
@@ -53,7 +53,7 @@ fn is_full(t: &IntegerType, size: usize, dtype: &Dtype) -> bool {
 fn swapped(datatype: &Datatype, dtype: &Dtype) -> Option<usize> {
     let opposite = Dtype { big: !dtype.big, ..dtype.clone() };
     let unit = match dtype.kind {
-        Kind::Int { .. } | Kind::Float => dtype.size,
+        Kind::Int { .. } | Kind::Float | Kind::Time(_) => dtype.size,
         Kind::Complex => dtype.size / 2,
         _ => return None,
     };
@@ -77,7 +77,8 @@ pub(super) fn is_same(datatype: &Datatype, dtype: &Dtype) -> bool {
         (DatatypeClass::FixedString { padding, .. }, Kind::Bytes) => {
             *padding == StringPadding::NullPadded && dtype.size == size
         }
-        (DatatypeClass::Opaque { .. }, Kind::Void | Kind::Time(_) | Kind::Bytes) => true,
+        (DatatypeClass::Opaque { .. }, Kind::Void | Kind::Bytes) => true,
+        (DatatypeClass::Opaque { .. }, Kind::Time(_)) => Dtype::of(datatype).big == dtype.big,
         (DatatypeClass::Complex(base), Kind::Complex) => dtype.size == size && is_same(base, &part()),
         (DatatypeClass::Compound(members), Kind::Complex) => {
             let packed = members.iter().enumerate().all(|(i, m)| m.offset == i * dtype.size / 2);
@@ -124,9 +125,10 @@ fn put(element: Element<'_>, dtype: &Dtype, out: &mut [u8]) -> Result<()> {
             out[..len].copy_from_slice(&element.bytes()[..len]);
         }
         Kind::Struct(fields) => {
-            // What lies between the members stays, as in HDF5's own conversion.
-            if out.len() == element.bytes().len() {
+            // As HDF5 does: what needs no conversion keeps what lies between its members.
+            if is_same(element.datatype(), dtype) && out.len() == element.bytes().len() {
                 out.copy_from_slice(element.bytes());
+                return Ok(());
             }
             for ((_, member), field) in element.members().zip(fields) {
                 let range = field.offset..field.offset.saturating_add(field.dtype.size);

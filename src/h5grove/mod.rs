@@ -1,5 +1,6 @@
 //! The content of a file for viewers, as h5grove 4 and its client H5Web have it: metadata, attributes, data in several
-//! encodings, and statistics. Nothing here knows of a web framework; `h5 serve` is a thin layer over it.
+//! encodings, and statistics. Nothing here knows of a web framework; `h5 serve` is a thin layer over it. More examples are
+//! in the [`cookbook`].
 //!
 //! ```
 //! use h5::h5grove::{DtypeConversion, LinkResolution, create_content, encoders::{Encoding, encode}};
@@ -16,6 +17,10 @@
 //! ```
 
 mod attributes;
+#[doc = include_str!("cookbook.md")]
+#[cfg_attr(feature = "server", doc = include_str!("cookbook_server.md"))]
+pub mod cookbook {}
+
 mod content;
 mod data;
 mod dtype;

@@ -12,6 +12,7 @@ use super::{
     memory::{complex, to_memory},
     pairwise::{Order, Sum},
 };
+use crate::DatatypeClass;
 
 /// A number of the statistics: integers for integers, floats for floats.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -70,6 +71,9 @@ pub(super) fn of(data: &Data) -> Result<Stats> {
         return Ok(Stats::default());
     }
     let reader = || Reader::new(data);
+    if data.is_scalar() && is_empty_sequence(data)? {
+        return Ok(Stats::default());
+    }
     if data.is_null() {
         return Err(Error::query("statistics of an empty dataset"));
     }
@@ -99,6 +103,19 @@ pub(super) fn of(data: &Data) -> Result<Stats> {
         (Kind::Complex, ..) => complex_numbers(data),
         _ => Err(Error::query(format!("statistics of elements of type {}", dtype.name()))),
     }
+}
+
+/// True for a scalar of variable length that holds nothing.
+fn is_empty_sequence(data: &Data) -> Result<bool> {
+    let DatatypeClass::VarLen(_) = data.datatype().class else { return Ok(false) };
+    let mut empty = false;
+    data.for_each_block(0, &mut |block| {
+        if let Some(element) = block.element(0)? {
+            empty = element.elements()?.is_some_and(|elements| elements.is_empty());
+        }
+        Ok(())
+    })?;
+    Ok(empty)
 }
 
 /// Reads the elements as often as they are needed.

@@ -115,9 +115,11 @@ impl OpenedFile {
 impl Files {
     /// Of a folder.
     pub fn new(folder: Arc<Folder>, limits: &Limits) -> Self {
-        let mut of_files = crate::Limits::default();
-        of_files.allocation = limits.max_decoded.clamp(1 << 20, 1 << 30);
-        of_files.chunk = limits.max_decoded.clamp(1 << 20, 1 << 29);
+        let of_files = crate::Limits {
+            allocation: limits.max_decoded.clamp(1 << 20, 1 << 30),
+            chunk: limits.max_decoded.clamp(1 << 20, 1 << 29),
+            ..crate::Limits::default()
+        };
         Files {
             folder,
             limits: of_files,

@@ -32,7 +32,7 @@ use crate::h5grove::{Error, encoders};
 /// Bytes that are written before the answer begins: what fails before is told with a status of its own.
 const FIRST: usize = 1 << 20;
 /// Bytes of a part of the answer.
-const PART: usize = 128 << 10;
+const PART: usize = 256 << 10;
 /// Parts that wait for the client.
 const WAITING: usize = 4;
 /// Bytes a second at the slowest rate.

@@ -67,7 +67,7 @@ pub struct Limits {
     pub max_listing: u64,
     /// Time that the work of a request may take, waiting for the client not counted; more is 503.
     pub timeout: Duration,
-    /// Time that a client may take for each part of an answer, of 128 KiB. In all it may take so long too, and beside it
+    /// Time that a client may take for each part of an answer, of 256 KiB. In all it may take so long too, and beside it
     /// as long as the answer needs at 32 KiB a second. Then the connection is broken off.
     pub patience: Duration,
     /// Requests that read data at the same time; others wait.

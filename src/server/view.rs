@@ -15,8 +15,9 @@ const ASSETS: Assets = include!(concat!(env!("OUT_DIR"), "/viewer.rs"));
 const MISSING: &str = "This build of h5 has no viewer. To build it: npm ci && npm run build in the folder viewer/, then \
                        cargo build --release --features server.\n";
 
-/// Only what the page needs: its own scripts, and styles that it sets itself.
-const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \
+/// Only what the page needs: its own scripts, which make functions of text (ndarray's loops), and styles that it sets
+/// itself.
+const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-eval'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; \
                       font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
                       frame-ancestors 'self'";
 

@@ -4,7 +4,7 @@
 //! commit no longer needs is free only when the commit after it is on disk too, so that a reader who opened the file
 //! before has one whole commit of time, and a superblock that went astray leads to a whole file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 
@@ -17,6 +17,8 @@ pub(crate) struct Allocator {
     end: u64,
     /// Free ranges by address; no two touch.
     free: BTreeMap<u64, u64>,
+    /// The same, by their bytes: size and address.
+    by_size: BTreeSet<(u64, u64)>,
     /// Freed by the commit in the making, and by the last one.
     leaving: Vec<Block>,
     left: Vec<Block>,
@@ -47,13 +49,13 @@ impl Allocator {
         if len == 0 {
             return Err(Error::usage("a block of no bytes"));
         }
-        let fits = |&(_, &size): &(&u64, &u64)| size == len || size >= len.saturating_add(WORTH_SPLITTING);
-        // The search is bounded: a long list of crumbs must not make every allocation slow.
-        let found = self.free.iter().take(256).find(fits).map(|(&at, &size)| (at, size));
-        if let Some((at, size)) = found {
-            self.free.remove(&at);
+        // One of that size, or else the smallest that is worth splitting, however many crumbs there are.
+        let first = |from: u64| self.by_size.range((from, 0)..).next().copied();
+        let found = first(len).filter(|&(size, _)| size == len);
+        if let Some((size, at)) = found.or_else(|| first(len.saturating_add(WORTH_SPLITTING))) {
+            self.take(at);
             if size > len {
-                self.free.insert(at + len, size - len);
+                self.give(at + len, size - len);
             }
             return Ok(at);
         }
@@ -71,9 +73,10 @@ impl Allocator {
             let start = (base + at) % SECTOR;
             if len <= SECTOR && start + len > SECTOR { at + SECTOR - start } else { at }
         };
-        let fits = |&(&at, &size): &(&u64, &u64)| place(at).saturating_add(len) <= at + size;
-        if let Some((&start, &size)) = self.free.iter().take(256).find(fits) {
-            self.free.remove(&start);
+        let fits = |&&(size, at): &&(u64, u64)| place(at).saturating_add(len) <= at + size;
+        // The search is bounded: not every range that is long enough lies well.
+        if let Some(&(size, start)) = self.by_size.range((len, 0)..).take(256).find(fits) {
+            self.take(start);
             let at = place(start);
             self.release((start, at - start));
             self.release((at + len, start + size - (at + len)));
@@ -100,9 +103,9 @@ impl Allocator {
 
     /// New space at the end of the file, where everything is zero that is not written.
     pub(crate) fn allocate_zeroed(&mut self, len: u64) -> Result<u64> {
-        let free = std::mem::take(&mut self.free);
+        let by_size = std::mem::take(&mut self.by_size);
         let at = self.allocate(len);
-        self.free = free;
+        self.by_size = by_size;
         at
     }
 
@@ -120,13 +123,25 @@ impl Allocator {
         if let Some((&before, &size)) = self.free.range(..start).next_back()
             && before + size == start
         {
-            self.free.remove(&before);
+            self.take(before);
             start = before;
         }
-        if let Some(size) = self.free.remove(&end) {
+        if let Some(size) = self.take(end) {
             end += size;
         }
-        self.free.insert(start, end - start);
+        self.give(start, end - start);
+    }
+
+    /// Removes a free range; its bytes.
+    fn take(&mut self, at: u64) -> Option<u64> {
+        let size = self.free.remove(&at)?;
+        self.by_size.remove(&(size, at));
+        Some(size)
+    }
+
+    fn give(&mut self, at: u64, size: u64) {
+        self.free.insert(at, size);
+        self.by_size.insert((size, at));
     }
 
     /// Gives back a block that the last commit reaches and the next one will not.
@@ -158,6 +173,20 @@ mod tests {
         assert_eq!(a.free_bytes(), 50);
         assert_eq!(a.allocate(50).unwrap(), 100);
         assert_eq!(a.end(), 300);
+    }
+
+    #[test]
+    fn crumbs_do_not_hide_a_large_range() {
+        let mut a = Allocator::new(1 << 20);
+        for i in 0..1000 {
+            a.release((i * 100, 10));
+        }
+        a.release((500_000, 1000));
+        a.release((600_000, 400));
+        assert_eq!(a.allocate(400).unwrap(), 600_000);
+        assert_eq!(a.allocate(300).unwrap(), 500_000);
+        assert_eq!(a.allocate(300).unwrap(), 500_300);
+        assert_eq!(a.end(), 1 << 20);
     }
 
     #[test]

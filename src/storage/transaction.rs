@@ -43,6 +43,8 @@ const SECTOR: u64 = 512;
 /// Changes in place that are longer, or all together, wait in the file and not in memory.
 const LONG_PATCH: usize = 1 << 20;
 const MEMORY: u64 = 32 << 20;
+/// No journal is longer: its entries in memory have no more than `MEMORY`, of a byte each at the worst.
+const MAX_JOURNAL: u64 = 1 << 30;
 
 #[derive(Debug)]
 pub(crate) struct Transaction {
@@ -58,6 +60,8 @@ pub(crate) struct Transaction {
     /// Blocks one after the other that are not written yet, and the address of the first.
     pending: Vec<u8>,
     pending_at: u64,
+    /// Where the file ends that was opened, while what is behind it there may still be.
+    tail: Option<u64>,
     /// Why nothing may be written any more.
     poisoned: Option<String>,
 }
@@ -76,6 +80,7 @@ impl Transaction {
             base,
             durability,
             allocator: Allocator::new(end),
+            tail: published.is_some().then(|| base.saturating_add(end)),
             published,
             waiting: Vec::new(),
             pending: Vec::new(),
@@ -126,8 +131,18 @@ impl Transaction {
         self.write_now(address, bytes)
     }
 
+    /// Cuts off what an earlier writer has left behind the end: new space there is to be zero. If it is the journal of
+    /// a process that was killed, the superblock that does without it must be on disk first.
+    fn cut_tail(&mut self) -> Result<()> {
+        let Some(end) = self.tail.take().filter(|&end| self.store.len() > end) else { return Ok(()) };
+        self.sync()?;
+        let cut = self.store.store().set_len(end);
+        self.guard(cut)
+    }
+
     fn write_now(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
         self.check()?;
+        self.cut_tail()?;
         let at = self.base + address;
         let written = self.store.store().write_at(at, bytes);
         self.guard_new(written)
@@ -168,6 +183,7 @@ impl Transaction {
 
     /// Makes the store as long as what is allocated.
     pub(crate) fn grow(&mut self) -> Result<()> {
+        self.cut_tail()?;
         let end = self.base + self.allocator.end();
         if self.store.len() < end {
             let grown = self.store.store().set_len(end);
@@ -252,8 +268,17 @@ impl Transaction {
     }
 
     /// Makes the superblock lead to the blocks that were put.
+    ///
+    /// After an error nothing more is written, whatever it was: the caller has given away the blocks of this commit, and
+    /// could not tell any more what the last one reaches.
     pub(crate) fn commit(&mut self, superblock: &mut Superblock) -> Result<()> {
+        let done = self.publish(superblock);
+        self.guard(done)
+    }
+
+    fn publish(&mut self, superblock: &mut Superblock) -> Result<()> {
         self.drain()?;
+        self.cut_tail()?;
         let changes = self.changes()?;
         let end = self.base + self.allocator.end();
         superblock.eof = superblock.base + self.allocator.end();
@@ -290,6 +315,15 @@ impl Transaction {
             let cut = self.store.store().set_len(end);
             self.guard(cut)?;
         }
+        Ok(())
+    }
+
+    /// Writes a superblock that differs from the one on disk in its flags only.
+    pub(crate) fn mark(&mut self, superblock: &Superblock) -> Result<()> {
+        let bytes = superblock.encode()?;
+        self.write_in_place(self.base, &bytes)?;
+        self.sync()?;
+        self.published = Some(superblock.clone());
         Ok(())
     }
 
@@ -388,6 +422,9 @@ pub(crate) fn unfinished(source: &dyn ByteSource, base: u64) -> Result<Option<Ve
             Err(_) => Ok(None),
         };
     };
+    if footer.len > MAX_JOURNAL {
+        return Err(Error::limit("bytes of a journal", footer.len, MAX_JOURNAL).at(at));
+    }
     let mut entries = crate::limits::try_vec("bytes of a journal", footer.len)?;
     entries.resize(footer.len as usize, 0);
     source.read_at(footer.start, &mut entries)?;

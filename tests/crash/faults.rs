@@ -10,11 +10,12 @@ use std::{
 };
 
 use h5::{
-    ErrorKind, File,
+    Durability, ErrorKind, File,
     source::{ByteSource, ByteStore, MemoryStore},
 };
 
 use crate::{
+    images::apply,
     judge::in_parallel,
     record::{Operation, Record, Session, is_flagged},
     sessions::sessions,
@@ -99,7 +100,7 @@ fn run(session: &Session, record: &Record, n: usize, fault: Fault) {
     store.left.store(n as u64, Ordering::Relaxed);
     let (mut returned, mut handle) = (0, None);
     let kept: Arc<dyn ByteStore> = store.clone();
-    let e = session.run(&kept, &mut handle, &mut || returned += 1).expect_err(&what);
+    let e = session.run(&kept, Durability::Full, &mut handle, &mut || returned += 1).expect_err(&what);
     assert!(is_io(&e), "{what}: {e:?}");
 
     let file = handle.expect(&what);
@@ -168,11 +169,7 @@ fn a_recovery_that_fails_is_repeated() {
     // The first image whose flag is set.
     let mut image = record.initial.clone();
     for step in &record.steps {
-        if let Operation::Write(at, bytes) = &step.operation {
-            let end = *at as usize + bytes.len();
-            image.resize(image.len().max(end), 0);
-            image[*at as usize..end].copy_from_slice(bytes);
-        }
+        apply(&mut image, &step.operation);
         if is_flagged(&image) {
             break;
         }

@@ -77,6 +77,13 @@ impl Disk {
     }
 }
 
+/// Does an operation.
+pub fn apply(image: &mut Vec<u8>, operation: &Operation) {
+    let mut disk = Disk { bytes: std::mem::take(image), ghost: Vec::new() };
+    disk.apply(operation, false);
+    *image = disk.bytes;
+}
+
 /// Makes images, and gives each with the number of flushes that had returned. About `wanted` are made, of which each
 /// stretch between two barriers gets its part; prefixes are made all.
 pub fn images(record: &Record, steps: &[Step], wanted: usize, sink: &mut dyn FnMut(&[u8], usize)) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use h5::source::{ByteSource, ByteStore, MemoryStore};
-use h5::{File, Profile};
+use h5::{Durability, File, Profile};
 
 use crate::content::content;
 
@@ -99,18 +99,21 @@ impl Session {
     pub fn run(
         &self,
         store: &Arc<dyn ByteStore>,
+        durability: Durability,
         handle: &mut Option<File>,
         returned: &mut dyn FnMut(),
     ) -> h5::Result<()> {
         let file = match self.start {
             Start::Create(profile, user_block) => {
                 let options = File::create_options().profile(profile).user_block(user_block).threads(1);
-                options.create_in(store.clone())?
+                options.durability(durability).create_in(store.clone())?
             }
-            Start::Fixture(_) => File::options().threads(1).open_rw_in(store.clone())?,
+            Start::Fixture(_) => {
+                File::options().threads(1).durability(durability).open_rw_in(store.clone())?
+            }
         };
         *handle = Some(file.clone());
-        (self.edits)(&mut Steps { file, store, handle, returned })
+        (self.edits)(&mut Steps { file, store, durability, handle, returned })
     }
 }
 
@@ -118,6 +121,7 @@ impl Session {
 pub struct Steps<'a> {
     pub file: File,
     store: &'a Arc<dyn ByteStore>,
+    durability: Durability,
     handle: &'a mut Option<File>,
     returned: &'a mut dyn FnMut(),
 }
@@ -133,7 +137,8 @@ impl Steps<'_> {
     pub fn reopen(&mut self) -> h5::Result<()> {
         self.file.clone().close()?;
         (self.returned)();
-        self.file = File::options().threads(1).open_rw_in(self.store.clone())?;
+        let options = File::options().threads(1).durability(self.durability);
+        self.file = options.open_rw_in(self.store.clone())?;
         *self.handle = Some(self.file.clone());
         Ok(())
     }
@@ -197,13 +202,17 @@ pub fn is_flagged(bytes: &[u8]) -> bool {
 
 impl Record {
     pub fn of(session: &Session) -> Record {
+        Self::with(session, Durability::Full)
+    }
+
+    pub fn with(session: &Session, durability: Durability) -> Record {
         let initial = session.initial();
         let store = Arc::new(RecordingStore::of(&initial));
         store.log.lock().unwrap().clear();
         let before = (!initial.is_empty()).then(|| content(initial.clone()).unwrap());
         let (mut states, mut files) = (vec![before], vec![initial.clone()]);
         let kept: Arc<dyn ByteStore> = store.clone();
-        let run = session.run(&kept, &mut None, &mut || {
+        let run = session.run(&kept, durability, &mut None, &mut || {
             store.note(Operation::Returned);
             let bytes = store.inner.to_vec();
             let found = content(bytes.clone());

@@ -2,10 +2,10 @@
 
 use std::{fmt, io::Write};
 
-use super::{Encoding, array};
+use super::{Encoding, array, numbers_only};
 use crate::h5grove::{
     Data,
-    data::{Block, in_parallel},
+    data::{Block, in_order},
     dtype::Kind,
     error::{Error, Result},
     memory::complex,
@@ -13,11 +13,10 @@ use crate::h5grove::{
 
 /// Elements that one thread formats at a time.
 const PIECE: usize = 1 << 13;
-/// Pieces that are formatted before they are written.
-const GROUP: usize = 32;
 
 pub(super) fn check(data: &Data) -> Result<()> {
     array(data, Encoding::Csv)?;
+    numbers_only(data, Encoding::Csv)?;
     match data.shape().len() {
         1 | 2 => Ok(()),
         rank => Err(Error::query(format!("Expected 1D or 2D array for csv, got {rank}D array instead"))),
@@ -45,17 +44,11 @@ pub fn csv_encode(data: &Data, out: &mut dyn Write) -> Result<()> {
     let columns = data.shape().get(1).copied().unwrap_or(1).max(1);
     let is_complex = data.element_dtype().kind == Kind::Complex;
     data.for_each_block(0, &mut |block| {
-        let pieces = block.len().div_ceil(PIECE);
-        for group in (0..pieces).step_by(GROUP) {
-            let texts = in_parallel(GROUP.min(pieces - group), |i| {
-                let from = (group + i) * PIECE;
-                lines(&block, from, (from + PIECE).min(block.len()), columns, is_complex)
-            });
-            for text in texts {
-                out.write_all(text?.as_bytes())?;
-            }
-        }
-        Ok(())
+        in_order(
+            block.len().div_ceil(PIECE),
+            |i| lines(&block, i * PIECE, ((i + 1) * PIECE).min(block.len()), columns, is_complex),
+            |text| Ok(out.write_all(text.as_bytes())?),
+        )
     })
 }
 
@@ -68,7 +61,7 @@ fn lines(block: &Block<'_>, from: usize, to: usize, columns: u64, is_complex: bo
             let [re, im] = complex(element)?;
             out.push_str(" (");
             number(re, &mut out);
-            if !(im.is_sign_negative() && !im.is_nan()) {
+            if im.is_sign_positive() || im.is_nan() {
                 out.push('+');
             }
             number(im, &mut out);
@@ -112,7 +105,7 @@ mod tests {
         for (value, text) in [
             (1.5, "1.500000000000000000e+00"),
             (0.1, "1.000000000000000056e-01"),
-            (-9.223372036854775808e18, "-9.223372036854775808e+18"),
+            (i64::MIN as f64, "-9.223372036854775808e+18"),
             (1e-300, "1.000000000000000025e-300"),
             (-0.0, "-0.000000000000000000e+00"),
             (f64::NAN, "nan"),

@@ -8,7 +8,7 @@ use crate::{
     h5grove::{
         Data, Stats,
         attributes::Attributes,
-        data::{Block, in_parallel, unnest},
+        data::{Block, in_order, unnest},
         dtype::{Dtype, Kind},
         error::Result,
         memory::complex,
@@ -18,9 +18,7 @@ use crate::{
 };
 
 /// Elements that one thread formats at a time.
-const PIECE: usize = 1 << 13;
-/// Pieces that are formatted before they are written.
-const GROUP: usize = 32;
+const PIECE: usize = 1 << 12;
 
 /// Writes content as JSON.
 ///
@@ -99,6 +97,8 @@ enum Plan {
     Text,
     Bytes,
     Time(time::Unit),
+    /// Counts of a unit; big-endian if true.
+    Duration(bool),
     List(Vec<Plan>),
     Array(Vec<u64>, Box<Plan>),
     Sequence(Box<Plan>),
@@ -119,7 +119,7 @@ impl Plan {
             (DatatypeClass::FixedString { .. } | DatatypeClass::VarString { .. }, _) | (_, Kind::Bytes) => {
                 Plan::Text
             }
-            (_, Kind::Time(name)) => time::Unit::parse(name).map_or(Plan::Bytes, Plan::Time),
+            (_, Kind::Time(name)) => time::Unit::parse(name).map_or(Plan::Duration(dtype.big), Plan::Time),
             (DatatypeClass::Opaque { .. }, _) => Plan::Bytes,
             (DatatypeClass::Compound(members), _) => {
                 Plan::List(members.iter().map(|m| Plan::of(&m.datatype, true, false)).collect())
@@ -137,7 +137,7 @@ impl Plan {
     /// The least and the greatest number of bytes of an element.
     fn bounds(&self, size: u64) -> (u64, Option<u64>) {
         match self {
-            Plan::Integer | Plan::Boolean => (1, Some(if size > 8 { 40 } else { 21 })),
+            Plan::Integer | Plan::Boolean | Plan::Duration(_) => (1, Some(if size > 8 { 40 } else { 21 })),
             Plan::Single | Plan::Double => (3, Some(25)),
             Plan::Complex { .. } => (9, Some(54)),
             Plan::Time(_) => (4, Some(40)),
@@ -200,6 +200,12 @@ impl Plan {
                 string(text.get(..len).unwrap_or_default(), out);
             }
             Plan::Bytes => string(element.bytes(), out),
+            Plan::Duration(big) => match element.bytes().try_into() {
+                Ok(bytes) => {
+                    decimal(if *big { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) }, out)
+                }
+                Err(_) => out.extend_from_slice(b"null"),
+            },
             Plan::Time(unit) => match unit.text(element.bytes()) {
                 Some(text) => string(text.as_bytes(), out),
                 None => out.extend_from_slice(b"null"),
@@ -218,7 +224,8 @@ impl Plan {
                 let mut leaves = Vec::new();
                 flatten(element, &mut leaves)?;
                 if leaves.is_empty() {
-                    return Ok(empty(dims, out));
+                    empty(dims, out);
+                    return Ok(());
                 }
                 let nest = Nest::new(dims);
                 for (i, leaf) in leaves.into_iter().enumerate() {
@@ -296,7 +303,7 @@ impl Nest {
             out.resize(out.len() + self.rank, b'[');
             return;
         }
-        let ends = self.sizes.iter().take_while(|&&size| index % size.max(1) == 0).count();
+        let ends = self.sizes.iter().take_while(|&&size| index.is_multiple_of(size.max(1))).count();
         out.resize(out.len() + ends, b']');
         out.push(b',');
         out.resize(out.len() + ends, b'[');
@@ -341,17 +348,11 @@ fn array(data: &Data, out: &mut dyn Write) -> Result<()> {
     let nest = Nest::new(data.shape());
     let plan = Plan::of(data.datatype(), false, data.is_scalar());
     data.for_each_block(0, &mut |block| {
-        let pieces = block.len().div_ceil(PIECE);
-        for group in (0..pieces).step_by(GROUP) {
-            let texts = in_parallel(GROUP.min(pieces - group), |i| {
-                let from = (group + i) * PIECE;
-                piece(&block, from, (from + PIECE).min(block.len()), &plan, &nest)
-            });
-            for text in texts {
-                out.write_all(&text?)?;
-            }
-        }
-        Ok(())
+        in_order(
+            block.len().div_ceil(PIECE),
+            |i| piece(&block, i * PIECE, ((i + 1) * PIECE).min(block.len()), &plan, &nest),
+            |text| Ok(out.write_all(&text)?),
+        )
     })?;
     nest.end(&mut text);
     Ok(out.write_all(&text)?)
@@ -359,8 +360,15 @@ fn array(data: &Data, out: &mut dyn Write) -> Result<()> {
 
 /// Some elements of a block, with all that stands before each.
 fn piece(block: &Block<'_>, from: usize, to: usize, plan: &Plan, nest: &Nest) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity((to - from) * 12);
     let size = block.datatype().size;
+    // Room enough for most: growing means copying.
+    let each = match plan {
+        Plan::Double => 22,
+        Plan::Single => 14,
+        Plan::Integer if size < 8 => 2 + size * 3,
+        _ => 16,
+    };
+    let mut out = Vec::with_capacity((to - from) * each);
     let bytes = block.bytes().get(from.saturating_mul(size)..to.saturating_mul(size)).unwrap_or_default();
     let start = block.start.saturating_add(from as u64);
     match (plan, &block.datatype().class) {
@@ -423,16 +431,14 @@ fn numbers<const N: usize>(
     write: impl Fn([u8; N], &mut Vec<u8>),
 ) {
     let row = nest.sizes.first().copied().unwrap_or(1).max(1);
-    let mut index = start;
     let mut column = start % row;
-    for element in bytes.as_chunks::<N>().0 {
+    for (index, element) in (start..).zip(bytes.as_chunks::<N>().0) {
         if column == 0 {
             nest.before(index, out);
         } else {
             out.push(b',');
         }
         write(*element, out);
-        index += 1;
         column += 1;
         if column == row {
             column = 0;

@@ -211,3 +211,8 @@ fn array(data: &Data, encoding: Encoding) -> Result<()> {
     numeric(data, encoding)?;
     if data.shape().is_empty() { Err(unsupported(encoding, "empty and scalar datasets")) } else { Ok(()) }
 }
+
+/// Text and images have no durations.
+fn numbers_only(data: &Data, encoding: Encoding) -> Result<()> {
+    if data.element_dtype().is_duration() { Err(unsupported(encoding, "durations")) } else { Ok(()) }
+}

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use super::{Encoding, array};
+use super::{Encoding, array, numbers_only};
 use crate::h5grove::{
     Data,
     dtype::{Dtype, Kind},
@@ -54,13 +54,14 @@ fn sample_format(dtype: &Dtype) -> u16 {
 
 fn plan(data: &Data) -> Result<Plan> {
     array(data, Encoding::Tiff)?;
+    numbers_only(data, Encoding::Tiff)?;
     let (rest, height, width) = match data.shape() {
         [rest @ .., height, width] => (rest, *height, *width),
         [0] => (&[][..], 0, 0),
         _ => return Err(Error::query("Unsupported encoding tiff for less than two dimensions")),
     };
     let too_large = || Error::TooLarge { what: "TIFF", wanted: data.nbytes(), allowed: u64::MAX };
-    let empty = data.len() == 0;
+    let empty = data.is_empty();
     let pages = if empty { 1 } else { rest.iter().fold(1u64, |n, &d| n.saturating_mul(d)) };
     let (height, width) = if empty { (0, 0) } else { (height, width) };
     if u32::try_from(height.max(width)).is_err() {

@@ -11,6 +11,7 @@ use crate::{
         dataspace::Dataspace,
         selection::runs::{Resolved, Run},
     },
+    storage::transaction::Transaction,
 };
 
 /// Raw data of fewer bytes are gathered with metadata into long writes.
@@ -137,11 +138,16 @@ impl State {
         if whole {
             self.put_data(at, bytes)?;
         } else {
+            let mut patch = Gathered::default();
             selection.for_each_run(dims, &mut |run| {
                 let (source, target, len) = range(run, size)?;
                 let piece = bytes.get(source..source + len).unwrap_or_default();
-                if in_place { self.tx.patch(at + target, piece) } else { self.put_data(at + target, piece) }
+                match in_place {
+                    true => patch.add(&mut self.tx, at + target, piece, at + total),
+                    false => self.put_data(at + target, piece),
+                }
             })?;
+            patch.end(&mut self.tx)?;
         }
         if in_place {
             return Ok(());
@@ -262,6 +268,53 @@ impl State {
             *old = dims.to_vec();
         }
         Ok(())
+    }
+}
+
+/// Elements that are changed in their place and lie close together become one patch, with those between them as they
+/// are: a patch costs much more than an element.
+#[derive(Default)]
+struct Gathered {
+    start: u64,
+    /// The patch, up to `len`; behind that what is there.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Gathered {
+    const GAP: u64 = 512;
+    const MOST: u64 = 64 << 10;
+
+    /// Adds a piece at an address of a block that ends at `end`.
+    fn add(&mut self, tx: &mut Transaction, at: u64, piece: &[u8], end: u64) -> Result<()> {
+        let until = at.saturating_add(piece.len() as u64);
+        let behind = at.checked_sub(self.start.saturating_add(self.len as u64));
+        if self.len == 0 || behind.is_none_or(|gap| gap > Self::GAP) || until - self.start > Self::MOST {
+            self.end(tx)?;
+            (self.start, self.len) = (at, piece.len());
+            self.bytes.clear();
+            self.bytes.extend_from_slice(piece);
+            return Ok(());
+        }
+        let (from, to) = ((at - self.start) as usize, (until - self.start) as usize);
+        if self.bytes.len() < to {
+            let mut there = tx.read(self.start, end.saturating_sub(self.start).min(Self::MOST))?;
+            if there.len() < to {
+                return Err(Error::shape("elements outside the dataset"));
+            }
+            there[..self.len].copy_from_slice(&self.bytes[..self.len]);
+            self.bytes = there;
+        }
+        self.bytes[from..to].copy_from_slice(piece);
+        self.len = to;
+        Ok(())
+    }
+
+    fn end(&mut self, tx: &mut Transaction) -> Result<()> {
+        match std::mem::take(&mut self.len) {
+            0 => Ok(()),
+            len => tx.patch(self.start, &self.bytes[..len]),
+        }
     }
 }
 

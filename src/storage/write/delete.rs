@@ -1,5 +1,7 @@
 //! Links and attributes go, and with the last link to an object the object.
 
+use rustc_hash::FxHashSet;
+
 use super::{
     Session, State,
     load::is_shared,
@@ -130,10 +132,9 @@ impl State {
     /// Whether a group lies below the object that a link leads to, or is it.
     fn is_below(&mut self, above: &Target, group: NodeId) -> Result<bool> {
         let Some(above) = self.target_node(above)? else { return Ok(false) };
-        let mut seen = vec![above];
-        let mut next = 0;
-        while let Some(&id) = seen.get(next) {
-            next += 1;
+        let mut seen = FxHashSet::from_iter([above]);
+        let mut next = vec![above];
+        while let Some(id) = next.pop() {
             if id == group {
                 return Ok(true);
             }
@@ -145,9 +146,9 @@ impl State {
                 self.node(id)?.group()?.links.values().map(|link| link.target.clone()).collect();
             for target in targets {
                 if let Ok(Some(child)) = self.target_node(&target)
-                    && !seen.contains(&child)
+                    && seen.insert(child)
                 {
-                    seen.push(child);
+                    next.push(child);
                 }
             }
         }

@@ -90,6 +90,10 @@ impl HeapWriter {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         self.rewritten.push(open.address);
         let size = open.used.max(MIN_COLLECTION).min(open.size);
+        // One that did not come to be full is followed by one of its size: what is given back must not add up.
+        if size <= open.size / 2 {
+            self.next_size = size.next_power_of_two().min(MAX_COLLECTION);
+        }
         let encoded = {
             let whole = std::mem::replace(&mut open.size, size);
             let encoded = open.encode(self.sizes)?;

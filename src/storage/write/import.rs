@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     filter::{FilterPipeline, FilterSpec},
     format::{
-        message::{MessageType, comment::encode_comment, dataspace::encode_dataspace},
+        message::{MessageType, comment::encode_comment, dataspace::encode_dataspace, link::encode_link},
         virtual_mapping::encode_virtual_mappings,
     },
     model::{
@@ -26,7 +26,7 @@ use crate::{
         datatype::{Charset, Datatype},
         fill::{Fill, FillValue},
         layout::VirtualMapping,
-        link::{LinkTarget, Name},
+        link::{Link, LinkTarget, Name},
     },
     storage::external::ExternalTargets,
 };
@@ -208,6 +208,12 @@ impl Session {
             return Err(Error::usage(format!("there is a link {name} already")));
         }
         let is_old = state.node(id)?.group()?.symbol_table.is_some();
+        // Whatever a link cannot be is found now and not at the flush.
+        let creation_order = order;
+        encode_link(
+            &Link { name: name.clone(), charset, creation_order, target: target.clone() },
+            state.sizes(),
+        )?;
         let target = match target {
             LinkTarget::Hard(key) => {
                 let target = state.open(*key)?;
@@ -321,8 +327,9 @@ impl Session {
         }
     }
 
-    /// Sets storage aside for all elements of a contiguous dataset. What it holds is arbitrary until it is written.
-    pub(crate) fn reserve_contiguous(&self, key: u64) -> Result<()> {
+    /// Sets storage aside for all elements of a contiguous dataset. What it holds is arbitrary until it is written,
+    /// or zero if that is asked for.
+    pub(crate) fn reserve_contiguous(&self, key: u64, zeroed: bool) -> Result<()> {
         let mut state = self.edit()?;
         let id = state.open(key)?;
         let total = state.node(id)?.dataset()?.bytes()?;
@@ -330,7 +337,8 @@ impl Session {
             return Ok(());
         }
         state.touch(id, aspect::DATA)?;
-        let at = state.tx.allocator.allocate(total)?;
+        let allocator = &mut state.tx.allocator;
+        let at = if zeroed { allocator.allocate_zeroed(total)? } else { allocator.allocate(total)? };
         match &mut state.node_mut(id)?.dataset_mut()?.data {
             RawState::Contiguous { address: address @ None, .. } => *address = Some(at),
             _ => {

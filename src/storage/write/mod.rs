@@ -56,7 +56,7 @@ use crate::{
     error::{Error, Result},
     format::{
         primitive::Sizes,
-        superblock::{FLAG_JOURNAL, Superblock},
+        superblock::{FLAG_JOURNAL, FLAG_WRITE, Superblock},
     },
     source::PatchedStore,
 };
@@ -117,6 +117,8 @@ pub(crate) struct NewFile {
     pub(crate) profile: Profile,
     pub(crate) user_block: u64,
     pub(crate) durability: Durability,
+    /// Mark the file as open for writing, where the superblock can say that.
+    pub(crate) mark: bool,
     pub(crate) order: Order,
     pub(crate) buffer_limit: u64,
     pub(crate) threads: usize,
@@ -126,6 +128,7 @@ pub(crate) struct NewFile {
 #[derive(Clone, Debug)]
 pub(crate) struct EditSettings {
     pub(crate) durability: Durability,
+    pub(crate) mark: bool,
     pub(crate) buffer_limit: u64,
     pub(crate) threads: usize,
 }
@@ -156,7 +159,7 @@ impl Session {
             extension: None,
             root: 48,
             root_symbol_table: None,
-            flags: 0,
+            flags: if new.mark && new.profile == Profile::Modern { FLAG_WRITE } else { 0 },
             leaf_k: crate::format::superblock::DEFAULT_LEAF_K,
             internal_k: crate::format::superblock::DEFAULT_INTERNAL_K,
             chunk_k: crate::format::superblock::DEFAULT_CHUNK_K,
@@ -224,6 +227,10 @@ impl Session {
         }
         state.open(root)?;
         state.load_extension()?;
+        if edit.mark && state.superblock.version >= 3 {
+            state.superblock.flags = FLAG_WRITE;
+            state.tx.mark(&state.superblock)?;
+        }
         Ok(Session { state: Mutex::new(state) })
     }
 
@@ -268,6 +275,11 @@ impl Session {
         if !state.closed {
             state.tx.check()?;
             state.flush()?;
+            if state.superblock.flags != 0 {
+                state.superblock.flags = 0;
+                let State { tx, superblock, .. } = &mut *state;
+                tx.mark(superblock)?;
+            }
             state.closed = true;
             state.tx.unlock()?;
         }
