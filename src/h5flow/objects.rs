@@ -14,7 +14,7 @@ impl H5FlowDataManager {
     /// Sets attributes of an object; a group is made if there is none.
     ///
     /// # Errors
-    /// As [`Object::set_attr`].
+    /// As [`Object::set_attr`](crate::Object::set_attr).
     pub fn set_attrs(&self, name: &str, attrs: &[(&str, &dyn AttributeValue)]) -> Result<()> {
         self.writing(|_, files| {
             let file = self.route(files, name)?;

@@ -84,7 +84,8 @@ impl ManagerOptions {
     /// Opens a file: mode `r`, `r+`, `a`, `w`, `w-` or `x`, as in Python.
     ///
     /// # Errors
-    /// `Usage` for another mode; as [`File::open`], [`File::open_rw`] and [`File::create`].
+    /// `Usage` for another mode; as [`File::open`](crate::File::open), [`File::open_rw`](crate::File::open_rw) and
+    /// [`File::create`](crate::File::create).
     pub fn open(self, path: impl AsRef<Path>, mode: &str) -> Result<H5FlowDataManager> {
         let path = path.as_ref().to_owned();
         let mut mode = Mode::parse(mode)?;
