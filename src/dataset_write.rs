@@ -110,7 +110,8 @@ impl Dataset {
     /// let file = h5::File::create_options().create_in(store)?;
     /// let from = h5::File::open("testdata/humidity.nc")?.dataset("/humidity")?;
     /// # let (shape, chunk) = (from.shape().to_vec(), from.chunk_shape().unwrap_or_default().to_vec());
-    /// let mut to = file.root()?.new_dataset_of(from.datatype().clone()).shape(shape).chunk(chunk);
+    /// let root = file.root()?;
+    /// let mut to = root.new_dataset_of(from.datatype().clone()).shape(shape).chunk(chunk);
     /// for filter in from.filters() {
     ///     to = to.filter(filter.clone());
     /// }

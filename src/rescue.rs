@@ -144,7 +144,7 @@ impl File {
     /// # let (broken, out) = (folder.join(format!("h5-doc-broken-{}.h5", std::process::id())),
     /// #     folder.join(format!("h5-doc-rescued-{}.h5", std::process::id())));
     /// let mut bytes = std::fs::read("testdata/basic.h5")?;
-    /// bytes[..96].fill(0); // no superblock
+    /// bytes[..48].fill(0); // no superblock
     /// std::fs::write(&broken, bytes)?;
     /// let report = h5::File::rescue(&broken, &out)?;
     /// assert!(report.count(h5::Condition::Intact) > 0);
