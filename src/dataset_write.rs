@@ -108,14 +108,14 @@ impl Dataset {
     /// # fn main() -> h5::Result<()> {
     /// # let store = std::sync::Arc::new(h5::source::MemoryStore::new());
     /// let file = h5::File::create_options().create_in(store)?;
-    /// let from = h5::File::open("testdata/humidity.nc")?.dataset("/humidity")?;
+    /// let from = h5::File::open("testdata/basic.h5")?.dataset("/measurements/counts")?;
     /// # let (shape, chunk) = (from.shape().to_vec(), from.chunk_shape().unwrap_or_default().to_vec());
     /// let root = file.root()?;
     /// let mut to = root.new_dataset_of(from.datatype().clone()).shape(shape).chunk(chunk);
     /// for filter in from.filters() {
     ///     to = to.filter(filter.clone());
     /// }
-    /// let to = to.create("humidity")?;
+    /// let to = to.create("counts")?;
     /// for chunk in from.chunks()? {
     ///     if let Some((bytes, mask)) = from.read_chunk_raw(&chunk.offset)? {
     ///         to.write_chunk_raw(&chunk.offset, &bytes, mask)?;

@@ -148,7 +148,7 @@ impl File {
     /// std::fs::write(&broken, bytes)?;
     /// let report = h5::File::rescue(&broken, &out)?;
     /// assert!(report.count(h5::Condition::Intact) > 0);
-    /// let temperature = h5::File::open(&out)?.dataset("/measurements/temperature")?;
+    /// assert!(!h5::File::open(&out)?.root()?.names()?.is_empty());
     /// # std::fs::remove_file(broken)?;
     /// # std::fs::remove_file(out)?;
     /// # Ok(()) }
