@@ -35,8 +35,8 @@ impl Object {
     /// ```
     ///
     /// # Errors
-    /// `Usage` if the file is open for reading, or for an impossible name; `Unsupported` if the object was flushed
-    /// and a reference leads to it.
+    /// `Usage` if the file is open for reading, or for an impossible name; `Unsupported` for what the
+    /// header of an existing object has no room for.
     pub fn set_attr(&self, name: impl AsRef<[u8]>, value: impl AttributeValue) -> Result<()> {
         value.set(self, name.as_ref())
     }

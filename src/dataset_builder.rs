@@ -36,8 +36,8 @@ impl Group {
     /// Makes a group, and those above it that are missing.
     ///
     /// # Errors
-    /// `Usage` if there is a link of that name, or the file is open for reading; `Unsupported` if this group was
-    /// flushed and a reference leads to it.
+    /// `Usage` if there is a link of that name, or the file is open for reading; `Unsupported` behind an external
+    /// link.
     pub fn create_group(&self, path: impl AsRef<[u8]>) -> Result<Group> {
         self.new_group().create(path)
     }

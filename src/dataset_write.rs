@@ -35,7 +35,7 @@ impl Dataset {
     ///
     /// # Errors
     /// `Usage` if the file is open for reading; `Shape`; `Type` if the datatype is not that of `T`, but for the byte
-    /// order; `Unsupported` if the dataset was flushed and a reference leads to it; `Io`.
+    /// order; `Unsupported` for a virtual dataset; `Io`.
     pub fn write<T: H5Type>(&self, data: &(impl ToElements<T> + ?Sized)) -> Result<()> {
         let write = || {
             let dims = self.dims()?;

@@ -88,7 +88,7 @@ impl Object {
 
     /// Address of its object header: its identity within the file.
     ///
-    /// In a file that is being created it is a number that stands for the object until the file is closed. Where one
+    /// Of an object that was made since the file was opened it is a number that stands for it until the file is closed. Where one
     /// is stored as a reference, the address that the object will have for good is stored.
     pub fn address(&self) -> u64 {
         self.header.address

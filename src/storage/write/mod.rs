@@ -1,5 +1,6 @@
-//! The write engine: a file that is being made is a model in memory (`node.rs`), whose raw data go to the file at
-//! once and whose metadata a flush turns into blocks (`flush.rs`).
+//! The write engine: what is made or changed is a model in memory (`node.rs`), whose raw data go to the file at once and
+//! whose metadata a flush turns into blocks (`flush.rs`). Objects that were in the file before become part of it as far
+//! as an edit needs them (`load.rs`), and keep their addresses.
 //!
 //! An object has a key for as long as the session lasts: a number above all addresses. Handles, links between
 //! handles and the code that reads use it wherever an address is used; [`Session::header`] and its fellows answer for
