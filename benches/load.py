@@ -150,7 +150,8 @@ async def watch(process, until, samples):
     while time.monotonic() < until:
         text = Path(f"/proc/{process.pid}/status").read_text()
         descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
-        samples.append((int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024, descriptors))
+        anonymous, resident = (int(re.search(rf"{what}:\s+(\d+)", text).group(1)) / 1024 for what in ("RssAnon", "VmRSS"))
+        samples.append((anonymous, descriptors, resident))
         await asyncio.sleep(1)
 
 

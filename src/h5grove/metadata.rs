@@ -1,6 +1,6 @@
 //! Metadata as h5grove gives them: structures that serialize to its JSON.
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize};
 
 use super::dtype::{Dtype, enum_value, memory_size};
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
 };
 
 /// Metadata of any kind of content.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Read")]
 #[non_exhaustive]
 pub enum Metadata {
     /// Of a group.
@@ -27,7 +27,7 @@ pub enum Metadata {
 }
 
 /// What content is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
@@ -48,7 +48,7 @@ pub enum Kind {
 // The fields of each structure are in alphabetical order: it is that of the JSON.
 
 /// Metadata of what cannot be resolved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntityMetadata {
     /// What it is.
     pub kind: Kind,
@@ -57,7 +57,7 @@ pub struct EntityMetadata {
 }
 
 /// Metadata of a group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupMetadata {
     /// Its attributes.
     pub attributes: Vec<AttributeMetadata>,
@@ -71,7 +71,7 @@ pub struct GroupMetadata {
 }
 
 /// Metadata of a dataset.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatasetMetadata {
     /// Its attributes.
     pub attributes: Vec<AttributeMetadata>,
@@ -91,7 +91,7 @@ pub struct DatasetMetadata {
 }
 
 /// Metadata of a committed datatype.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatatypeMetadata {
     /// Its attributes.
     pub attributes: Vec<AttributeMetadata>,
@@ -105,7 +105,7 @@ pub struct DatatypeMetadata {
 }
 
 /// Metadata of a soft link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoftLinkMetadata {
     /// `soft_link`.
     pub kind: Kind,
@@ -116,7 +116,7 @@ pub struct SoftLinkMetadata {
 }
 
 /// Metadata of an external link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExternalLinkMetadata {
     /// `external_link`.
     pub kind: Kind,
@@ -129,7 +129,7 @@ pub struct ExternalLinkMetadata {
 }
 
 /// Metadata of an attribute.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttributeMetadata {
     /// Its name.
     pub name: String,
@@ -141,7 +141,7 @@ pub struct AttributeMetadata {
 }
 
 /// Metadata of a filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterMetadata {
     /// Registered identification.
     pub id: u16,
@@ -150,7 +150,7 @@ pub struct FilterMetadata {
 }
 
 /// A datatype as the HDF5 library describes it; sizes are those in memory.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TypeMetadata {
     /// Name of the member, within a compound.
@@ -191,39 +191,125 @@ pub struct TypeMetadata {
     pub base: Option<Box<TypeMetadata>>,
 }
 
-/// The type of numpy: its name, or the names of the members' types.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct DtypeMetadata(Dtype);
+/// The type of numpy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DtypeMetadata {
+    /// Its name, such as `<f8`.
+    Name(String),
+    /// Names and types of the members of a compound.
+    Members(#[serde(with = "pairs")] Vec<(String, DtypeMetadata)>),
+}
 
 impl DtypeMetadata {
-    /// The name, such as `<f8`; that of a compound is `|V` and its size.
-    pub fn name(&self) -> String {
-        self.0.name()
+    fn of(dtype: &Dtype) -> Self {
+        match dtype.fields() {
+            Some(fields) => {
+                let members = fields.iter().map(|f| (f.name.clone(), DtypeMetadata::of(&f.dtype)));
+                DtypeMetadata::Members(members.collect())
+            }
+            None => DtypeMetadata::Name(dtype.name()),
+        }
     }
 }
 
 /// Members of a compound or an enumeration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Members {
     /// Members of a compound, in stored order.
     Compound(Vec<TypeMetadata>),
     /// Names and values of an enumeration, in stored order.
-    Enum(Vec<(String, i64)>),
+    Enum(#[serde(with = "pairs")] Vec<(String, i64)>),
 }
 
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Members::Compound(members) => members.serialize(serializer),
-            Members::Enum(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                for (name, value) in members {
-                    map.serialize_entry(name, value)?;
+/// Names and values as an object, in this order.
+mod pairs {
+    use std::{fmt, marker::PhantomData};
+
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{MapAccess, Visitor},
+    };
+
+    pub(super) fn serialize<S: Serializer, V: Serialize>(
+        pairs: &[(String, V)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(String, V)>, D::Error> {
+        struct Pairs<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
+            type Value = Vec<(String, V)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
                 }
-                map.end()
+                Ok(pairs)
             }
         }
+        deserializer.deserialize_map(Pairs(PhantomData))
+    }
+}
+
+/// Metadata of any kind as they are read: `kind` says which fields there are.
+#[derive(Deserialize)]
+struct Read {
+    kind: Kind,
+    name: String,
+    #[serde(default)]
+    attributes: Vec<AttributeMetadata>,
+    children: Option<Vec<Metadata>>,
+    chunks: Option<Vec<u64>>,
+    filters: Option<Vec<FilterMetadata>>,
+    shape: Option<Vec<u64>>,
+    target_file: Option<String>,
+    target_path: Option<String>,
+    #[serde(rename = "type")]
+    datatype: Option<TypeMetadata>,
+}
+
+impl TryFrom<Read> for Metadata {
+    type Error = String;
+
+    fn try_from(read: Read) -> Result<Self, String> {
+        let Read { kind, name, attributes, children, chunks, filters, shape, .. } = read;
+        let missing = |field: &str| format!("missing field `{field}`");
+        let target_path = read.target_path.ok_or_else(|| missing("target_path"));
+        let datatype = read.datatype.ok_or_else(|| missing("type"));
+        Ok(match kind {
+            Kind::Group => Metadata::Group(GroupMetadata { attributes, children, kind, name }),
+            Kind::Dataset => Metadata::Dataset(DatasetMetadata {
+                attributes,
+                chunks,
+                filters,
+                kind,
+                name,
+                shape,
+                datatype: datatype?,
+            }),
+            Kind::Datatype => {
+                Metadata::Datatype(DatatypeMetadata { attributes, kind, name, datatype: datatype? })
+            }
+            Kind::SoftLink => Metadata::SoftLink(SoftLinkMetadata { kind, name, target_path: target_path? }),
+            Kind::ExternalLink => Metadata::ExternalLink(ExternalLinkMetadata {
+                kind,
+                name,
+                target_file: read.target_file.ok_or_else(|| missing("target_file"))?,
+                target_path: target_path?,
+            }),
+            Kind::Other => Metadata::Other(EntityMetadata { kind, name }),
+        })
     }
 }
 
@@ -241,7 +327,7 @@ impl TypeMetadata {
         let mut out = TypeMetadata {
             name: None,
             class: 0,
-            dtype: DtypeMetadata(Dtype::of(datatype)),
+            dtype: DtypeMetadata::of(&Dtype::of(datatype)),
             size: memory_size(datatype),
             order: None,
             sign: None,
@@ -348,5 +434,48 @@ impl DatasetMetadata {
             shape: (!dataset.dataspace().is_null()).then(|| dataset.shape().to_vec()),
             datatype: TypeMetadata::of(dataset.datatype()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        File,
+        h5grove::{LinkResolution, create_content, get_list_of_paths},
+    };
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let name = "testdata/h5grove/types.h5";
+        let file = File::open(name).unwrap();
+        let mut kinds = std::collections::HashSet::new();
+        for path in get_list_of_paths(name, None, None, &File::options()).unwrap() {
+            for links in [LinkResolution::None, LinkResolution::OnlyValid] {
+                let metadata = create_content(&file, Some(&path), links).unwrap().metadata(1).unwrap();
+                let text = serde_json::to_string(&metadata).unwrap();
+                let read: Metadata =
+                    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}: {text}"));
+                assert_eq!(read, metadata, "{path}");
+                assert_eq!(serde_json::to_string(&read).unwrap(), text);
+                kinds.insert(std::mem::discriminant(&metadata));
+            }
+        }
+        assert!(kinds.len() >= 5, "{}", kinds.len());
+    }
+
+    #[test]
+    fn what_lacks_a_field_is_refused() {
+        for text in [
+            r#"{"kind":"dataset","name":"x"}"#,
+            r#"{"kind":"soft_link","name":"x"}"#,
+            r#"{"kind":"external_link","name":"x","target_path":"/"}"#,
+            r#"{"kind":"planet","name":"x"}"#,
+            r#"{"name":"x"}"#,
+        ] {
+            assert!(serde_json::from_str::<Metadata>(text).is_err(), "{text}");
+        }
+        let group: Metadata = serde_json::from_str(r#"{"kind":"group","name":"x","later":1}"#).unwrap();
+        assert!(matches!(group, Metadata::Group(g) if g.name == "x" && g.children.is_none()));
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::h5grove::{
     self, Check, Content, Data, DtypeConversion, Error, LinkResolution, Metadata, Result,
-    encoders::{self, Encoding, Payload, bin_encode_range, encoded_len, encoded_len_bounds},
+    encoders::{self, Encoding, Payload, bin_encode_range, encoded_len, encoded_len_bounds, json_parts},
 };
 
 /// An endpoint that reads files.
@@ -157,8 +157,10 @@ fn write(asked: &Asked, body: Body, out: &mut Answer) -> Result<Written> {
         Body::Data(data, encoding) => {
             if encoding == Encoding::Json {
                 out.compress(asked.coding());
+                json_parts(&data, &mut |part| Ok(out.give(part)?))?;
+            } else {
+                encoders::write(&data, encoding, out)?;
             }
-            encoders::write(&data, encoding, out)?;
         }
         Body::Range(data, start, end) => bin_encode_range(&data, start, end, out)?,
     }

@@ -316,6 +316,30 @@ impl Answer {
         Ok(())
     }
 
+    /// Writes a part, without a copy if it is large and goes to the client as it is; memory to be used again.
+    pub fn give(&mut self, part: Vec<u8>) -> io::Result<Vec<u8>> {
+        if part.len() < PART / 2 || self.parts.is_none() || self.compressor.is_some() || self.copy.is_some() {
+            self.write_all(&part)?;
+            return Ok(part);
+        }
+        self.count(part.len())?;
+        if !self.buffer.is_empty() {
+            self.send()?;
+        }
+        self.push(Ok(part.into()))?;
+        Ok(Vec::new())
+    }
+
+    /// Bytes that are to be written, if they may be.
+    fn count(&mut self, len: usize) -> io::Result<()> {
+        self.job.check()?;
+        self.written = self.written.saturating_add(len as u64);
+        if self.written > self.max {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the answer is too large"));
+        }
+        Ok(())
+    }
+
     /// Compressed content has a tag of its own.
     fn tell_coding(&mut self, coding: Coding) {
         self.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
@@ -342,11 +366,7 @@ impl Answer {
 
 impl Write for Answer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.job.check()?;
-        self.written = self.written.saturating_add(bytes.len() as u64);
-        if self.written > self.max {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the answer is too large"));
-        }
+        self.count(bytes.len())?;
         if let Some(copy) = &mut self.copy {
             copy.extend_from_slice(bytes);
             if copy.len() > super::files::ANSWER {

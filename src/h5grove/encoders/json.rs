@@ -1,10 +1,16 @@
 //! JSON, in the bytes that orjson gives for what h5py reads.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::{Mutex, PoisonError},
+};
 
-use super::Payload;
+use super::{
+    Payload,
+    text::{Nest, decimal, double, finite, integer, numbers, single, string},
+};
 use crate::{
-    Datatype, DatatypeClass, Element, Reference,
+    ByteOrder, Datatype, DatatypeClass, Element, Reference,
     h5grove::{
         Data, Stats,
         attributes::Attributes,
@@ -17,8 +23,8 @@ use crate::{
     },
 };
 
-/// Elements that one thread formats at a time.
-const PIECE: usize = 1 << 12;
+/// Bytes of text, about, that one thread formats at a time.
+const PIECE: usize = 1 << 18;
 
 /// Writes content as JSON.
 ///
@@ -131,6 +137,17 @@ impl Plan {
             (DatatypeClass::VarLen(base), _) => Plan::Sequence(Box::new(Plan::of(base, false, false))),
             (DatatypeClass::Reference(_), _) => Plan::Reference,
             _ => Plan::Integer,
+        }
+    }
+
+    /// About how many bytes an element of this size takes.
+    fn width(&self, size: usize) -> usize {
+        match self {
+            Plan::Double => 22,
+            Plan::Single => 14,
+            Plan::Integer if size < 8 => 2 + size * 3,
+            Plan::Integer | Plan::Boolean | Plan::Time(_) | Plan::Duration(_) => 16,
+            _ => 256,
         }
     }
 
@@ -278,42 +295,6 @@ fn flatten<'a>(element: Element<'a>, leaves: &mut Vec<Element<'a>>) -> Result<()
     Ok(())
 }
 
-/// Where brackets and commas go in the elements of an array, which come in C order.
-struct Nest {
-    rank: usize,
-    /// Elements of a row, of a plane ...: the last dimension first.
-    sizes: Vec<u64>,
-}
-
-impl Nest {
-    fn new(shape: &[u64]) -> Self {
-        let mut size = 1u64;
-        let sizes = shape.iter().rev().map(|&d| {
-            size = size.saturating_mul(d);
-            size
-        });
-        let sizes: Vec<u64> = sizes.collect();
-        Nest { rank: shape.len(), sizes }
-    }
-
-    /// What stands before the element of this index.
-    #[inline]
-    fn before(&self, index: u64, out: &mut Vec<u8>) {
-        if index == 0 {
-            out.resize(out.len() + self.rank, b'[');
-            return;
-        }
-        let ends = self.sizes.iter().take_while(|&&size| index.is_multiple_of(size.max(1))).count();
-        out.resize(out.len() + ends, b']');
-        out.push(b',');
-        out.resize(out.len() + ends, b'[');
-    }
-
-    fn end(&self, out: &mut Vec<u8>) {
-        out.resize(out.len() + self.rank, b']');
-    }
-}
-
 /// An array without elements. `shape` has few: this is for arrays within elements.
 fn empty(shape: &[u64], out: &mut Vec<u8>) {
     let outer: Vec<u64> = shape.iter().copied().take_while(|&d| d > 0).collect();
@@ -327,8 +308,20 @@ fn empty(shape: &[u64], out: &mut Vec<u8>) {
 }
 
 fn array(data: &Data, out: &mut dyn Write) -> Result<()> {
+    json_parts(data, &mut |part| {
+        out.write_all(&part)?;
+        Ok(part)
+    })
+}
+
+/// Hands on the text of [`json_encode`] in parts, for who can make use of the memory itself. What the function returns,
+/// empty or not, is used for a further part.
+///
+/// # Errors
+/// Those of reading, and those of the function.
+pub fn json_parts(data: &Data, each: &mut dyn FnMut(Vec<u8>) -> Result<Vec<u8>>) -> Result<()> {
     if data.is_null() {
-        return Ok(out.write_all(b"null")?);
+        return each(b"null".to_vec()).map(drop);
     }
     let mut text = Vec::new();
     if data.is_empty() {
@@ -338,70 +331,89 @@ fn array(data: &Data, out: &mut dyn Write) -> Result<()> {
             nest.before(i, &mut text);
             text.extend_from_slice(b"[]");
             if text.len() > 1 << 16 {
-                out.write_all(&text)?;
+                text = each(text)?;
                 text.clear();
             }
         }
         nest.end(&mut text);
-        return Ok(out.write_all(&text)?);
+        return each(text).map(drop);
     }
     let nest = Nest::new(data.shape());
     let plan = Plan::of(data.datatype(), false, data.is_scalar());
+    let count = (PIECE / plan.width(data.datatype().size)).max(1);
+    // Fresh memory costs more than digits do.
+    let used = Mutex::new(Vec::new());
     data.for_each_block(0, &mut |block| {
         in_order(
-            block.len().div_ceil(PIECE),
-            |i| piece(&block, i * PIECE, ((i + 1) * PIECE).min(block.len()), &plan, &nest),
-            |text| Ok(out.write_all(&text)?),
+            block.len().div_ceil(count),
+            |i| {
+                let mut text = used.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+                piece(&block, i * count, ((i + 1) * count).min(block.len()), &plan, &nest, &mut text)?;
+                Ok(text)
+            },
+            |text| {
+                let mut text = each(text)?;
+                text.clear();
+                used.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+                Ok(())
+            },
         )
     })?;
     nest.end(&mut text);
-    Ok(out.write_all(&text)?)
+    each(text).map(drop)
 }
 
 /// Some elements of a block, with all that stands before each.
-fn piece(block: &Block<'_>, from: usize, to: usize, plan: &Plan, nest: &Nest) -> Result<Vec<u8>> {
+fn piece(
+    block: &Block<'_>,
+    from: usize,
+    to: usize,
+    plan: &Plan,
+    nest: &Nest,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let size = block.datatype().size;
-    // Room enough for most: growing means copying.
-    let each = match plan {
-        Plan::Double => 22,
-        Plan::Single => 14,
-        Plan::Integer if size < 8 => 2 + size * 3,
-        _ => 16,
-    };
-    let mut out = Vec::with_capacity((to - from) * each);
+    out.reserve((to - from).saturating_mul(plan.width(size)).min(2 * PIECE));
     let bytes = block.bytes().get(from.saturating_mul(size)..to.saturating_mul(size)).unwrap_or_default();
     let start = block.start.saturating_add(from as u64);
     match (plan, &block.datatype().class) {
         (Plan::Double, DatatypeClass::Float(t)) if size == 8 && t.is_ieee(8) => {
-            let big = t.order == crate::ByteOrder::Big;
-            numbers(bytes, start, nest, &mut out, |b: [u8; 8], out| {
-                double(if big { f64::from_be_bytes(b) } else { f64::from_le_bytes(b) }, out);
+            let big = t.order == ByteOrder::Big;
+            numbers(bytes, start, nest, zmij::Buffer::new, out, |b: [u8; 8], buffer| {
+                let n = if big { f64::from_be_bytes(b) } else { f64::from_le_bytes(b) };
+                finite(n, n.is_finite(), buffer)
             });
         }
         (Plan::Single, DatatypeClass::Float(t)) if size == 4 && t.is_ieee(4) => {
-            let big = t.order == crate::ByteOrder::Big;
-            numbers(bytes, start, nest, &mut out, |b: [u8; 4], out| {
-                single(if big { f32::from_be_bytes(b) } else { f32::from_le_bytes(b) }, out);
+            let big = t.order == ByteOrder::Big;
+            numbers(bytes, start, nest, zmij::Buffer::new, out, |b: [u8; 4], buffer| {
+                let n = if big { f32::from_be_bytes(b) } else { f32::from_le_bytes(b) };
+                finite(n, n.is_finite(), buffer)
             });
         }
-        (Plan::Integer, DatatypeClass::Integer(t))
-            if t.is_full(size) && t.order == crate::ByteOrder::Little =>
-        {
+        (Plan::Integer, DatatypeClass::Integer(t)) if t.is_full(size) && t.order == ByteOrder::Little => {
+            macro_rules! integers {
+                ($type:ty) => {
+                    numbers(bytes, start, nest, itoa::Buffer::new, out, |b, buffer| {
+                        buffer.format(<$type>::from_le_bytes(b))
+                    })
+                };
+            }
             match (size, t.signed) {
-                (1, true) => numbers(bytes, start, nest, &mut out, |b, o| decimal(i8::from_le_bytes(b), o)),
-                (1, false) => numbers(bytes, start, nest, &mut out, |b, o| decimal(u8::from_le_bytes(b), o)),
-                (2, true) => numbers(bytes, start, nest, &mut out, |b, o| decimal(i16::from_le_bytes(b), o)),
-                (2, false) => numbers(bytes, start, nest, &mut out, |b, o| decimal(u16::from_le_bytes(b), o)),
-                (4, true) => numbers(bytes, start, nest, &mut out, |b, o| decimal(i32::from_le_bytes(b), o)),
-                (4, false) => numbers(bytes, start, nest, &mut out, |b, o| decimal(u32::from_le_bytes(b), o)),
-                (8, true) => numbers(bytes, start, nest, &mut out, |b, o| decimal(i64::from_le_bytes(b), o)),
-                (8, false) => numbers(bytes, start, nest, &mut out, |b, o| decimal(u64::from_le_bytes(b), o)),
-                _ => general(block, from, to, plan, nest, &mut out)?,
+                (1, true) => integers!(i8),
+                (1, false) => integers!(u8),
+                (2, true) => integers!(i16),
+                (2, false) => integers!(u16),
+                (4, true) => integers!(i32),
+                (4, false) => integers!(u32),
+                (8, true) => integers!(i64),
+                (8, false) => integers!(u64),
+                _ => general(block, from, to, plan, nest, out)?,
             }
         }
-        _ => general(block, from, to, plan, nest, &mut out)?,
+        _ => general(block, from, to, plan, nest, out)?,
     }
-    Ok(out)
+    Ok(())
 }
 
 fn general(
@@ -420,85 +432,6 @@ fn general(
         }
     }
     Ok(())
-}
-
-#[inline]
-fn numbers<const N: usize>(
-    bytes: &[u8],
-    start: u64,
-    nest: &Nest,
-    out: &mut Vec<u8>,
-    write: impl Fn([u8; N], &mut Vec<u8>),
-) {
-    let row = nest.sizes.first().copied().unwrap_or(1).max(1);
-    let mut column = start % row;
-    for (index, element) in (start..).zip(bytes.as_chunks::<N>().0) {
-        if column == 0 {
-            nest.before(index, out);
-        } else {
-            out.push(b',');
-        }
-        write(*element, out);
-        column += 1;
-        if column == row {
-            column = 0;
-        }
-    }
-}
-
-#[inline]
-fn decimal(n: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-}
-
-fn integer(n: i128, out: &mut Vec<u8>) {
-    match i64::try_from(n) {
-        Ok(n) => decimal(n, out),
-        Err(_) => decimal(n, out),
-    }
-}
-
-#[inline]
-fn double(n: f64, out: &mut Vec<u8>) {
-    match n.is_finite() {
-        true => out.extend_from_slice(zmij::Buffer::new().format_finite(n).as_bytes()),
-        false => out.extend_from_slice(b"null"),
-    }
-}
-
-#[inline]
-fn single(n: f32, out: &mut Vec<u8>) {
-    match n.is_finite() {
-        true => out.extend_from_slice(zmij::Buffer::new().format_finite(n).as_bytes()),
-        false => out.extend_from_slice(b"null"),
-    }
-}
-
-fn string(bytes: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
-    for part in bytes.utf8_chunks() {
-        for &b in part.valid().as_bytes() {
-            match b {
-                b'"' | b'\\' => out.extend_from_slice(&[b'\\', b]),
-                8 => out.extend_from_slice(b"\\b"),
-                9 => out.extend_from_slice(b"\\t"),
-                10 => out.extend_from_slice(b"\\n"),
-                12 => out.extend_from_slice(b"\\f"),
-                13 => out.extend_from_slice(b"\\r"),
-                0..32 => {
-                    out.extend_from_slice(b"\\u00");
-                    out.push(HEX[usize::from(b >> 4)]);
-                    out.push(HEX[usize::from(b & 15)]);
-                }
-                _ => out.push(b),
-            }
-        }
-        if !part.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
-    out.push(b'"');
 }
 
 /// The least and the greatest length.
@@ -521,7 +454,7 @@ pub(super) fn len_bounds(data: &Data) -> (u64, Option<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteOrder, Charset, Values};
+    use crate::{Charset, Values};
 
     fn json(values: Values) -> String {
         let mut out = Vec::new();

@@ -7,13 +7,14 @@ mod bin;
 mod csv;
 mod json;
 mod npy;
+mod text;
 mod tiff;
 
 use std::io::Write;
 
 pub use bin::{bin_encode, bin_encode_range};
 pub use csv::csv_encode;
-pub use json::json_encode;
+pub use json::{json_encode, json_parts};
 pub use npy::npy_encode;
 pub use tiff::tiff_encode;
 
