@@ -22,6 +22,7 @@ mod deflate;
 mod fletcher32;
 #[doc(hidden)]
 pub mod fuzzing;
+mod inflate;
 #[cfg(feature = "filter-lz4")]
 mod lz4;
 mod lzf;
