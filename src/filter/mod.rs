@@ -25,10 +25,13 @@ pub mod fuzzing;
 mod inflate;
 #[cfg(feature = "filter-lz4")]
 mod lz4;
+#[cfg(feature = "filter-lz4")]
+mod lz4_block;
 mod lzf;
 mod nbit;
 mod pipeline;
 mod registry;
+mod repeat;
 mod scaleoffset;
 mod shuffle;
 mod szip;

@@ -5,13 +5,16 @@
 use super::huffman::{
     DISTANCE_BITS, END, Entry, INVALID, LITERAL_BITS, SUBTABLE, Tables, kind, literals, subtable_index, value,
 };
-use super::{Cursor, Damage, Stop};
+use super::{
+    super::repeat::{OVERRUN, repeat},
+    Cursor, Damage, Stop,
+};
 
 /// Bytes of input that a round may look at: two refills, each of 8 bytes after a step of at most 7.
 const INPUT_MARGIN: usize = 24;
 /// Bytes of output that a round may touch: three times three literals in words of 4 bytes, a match of 258 bytes, and
 /// what is written behind its end.
-const OUTPUT_MARGIN: usize = 3 * 4 + 258 + 32;
+const OUTPUT_MARGIN: usize = 3 * 4 + 258 + OVERRUN;
 
 /// Decodes symbols until the block ends or an end is near.
 pub fn run(input: &[u8], output: &mut [u8], cursor: &mut Cursor, tables: &Tables) -> Result<Stop, Damage> {
@@ -74,7 +77,7 @@ fn decode(input: &[u8], output: &mut [u8], cursor: &mut Cursor, tables: &Tables)
     // end: both begin so (`near` has seen that there is a margin). A round begins only if `next` has INPUT_MARGIN
     // bytes and `place` OUTPUT_MARGIN bytes before it; it moves `next` by two refills of at most 7 bytes, the
     // second of which reads 8 bytes, and `place` by at most 9 bytes of literals and 258 of a match; a store of
-    // literals writes 4 bytes, a match up to 31 behind its end. A match begins no further back than `start`, so
+    // literals writes 4 bytes, a match up to OVERRUN behind its end. A match begins no further back than `start`, so
     // what it reads lies in `output` and before `place`, or was written by the same copy or (in a word of 16
     // bytes of which the rest is not used) lies less than 16 bytes behind `place`.
     let start = output.as_mut_ptr();
@@ -172,68 +175,4 @@ unsafe fn put(place: &mut *mut u8, entry: Entry) {
         place.cast::<u32>().write_unaligned((entry >> 8).to_le());
         *place = place.add(literals(entry));
     }
-}
-
-/// Writes `length` bytes, each a copy of the one `distance` before it.
-///
-/// # Safety
-///
-/// `distance` bytes can be read before `place` and `length + 31` bytes be read and written from it on; `distance` is not 0.
-#[inline(always)]
-unsafe fn repeat(place: *mut u8, distance: usize, length: usize) {
-    // SAFETY: the caller's promise; each step is at most 16 bytes, and none begins at or behind the end.
-    unsafe {
-        let end = place.add(length);
-        let mut to = place;
-        if distance >= length.min(16) {
-            let mut from = place.sub(distance);
-            loop {
-                copy16(from, to);
-                (from, to) = (from.add(16), to.add(16));
-                if to >= end {
-                    return;
-                }
-            }
-        }
-        let (pattern, step) = pattern(place.sub(distance), distance);
-        loop {
-            to.cast::<u128>().write_unaligned(pattern);
-            to = to.add(step);
-            if to >= end {
-                return;
-            }
-        }
-    }
-}
-
-/// # Safety
-///
-/// 16 bytes can be read at `from` and written at `to`.
-#[inline(always)]
-unsafe fn copy16(from: *const u8, to: *mut u8) {
-    // SAFETY: the caller's promise.
-    unsafe { to.cast::<u128>().write_unaligned(from.cast::<u128>().read_unaligned()) }
-}
-
-/// The first `distance` bytes at `from` again and again, and the number of bytes after which they begin anew.
-///
-/// # Safety
-///
-/// 16 bytes can be read at `from`.
-#[inline(always)]
-unsafe fn pattern(from: *const u8, distance: usize) -> (u128, usize) {
-    if distance == 1 {
-        // SAFETY: the caller's promise.
-        let byte = unsafe { from.read() };
-        return (u128::from_ne_bytes([byte; 16]), 16);
-    }
-    // SAFETY: the caller's promise.
-    let word = u128::from_le(unsafe { from.cast::<u128>().read_unaligned() });
-    let mut known = 8 * distance as u32;
-    let mut pattern = word & ((1 << known) - 1);
-    while known < 128 {
-        pattern |= pattern << known;
-        known *= 2;
-    }
-    (pattern.to_le(), 16 - 16 % distance)
 }
