@@ -2,14 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
+pub(super) use crate::internals::room;
 use crate::{Error, ErrorKind, Result};
-
-/// An empty vector with room for `len` elements; an error, never an abort, when there is no memory.
-pub(super) fn room<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
-    let mut out = Vec::new();
-    out.try_reserve_exact(len).map_err(|_| no_room::<T>(what, len))?;
-    Ok(out)
-}
 
 /// A vector of `len` copies of an element.
 pub(super) fn filled<T: Clone>(what: &'static str, len: usize, element: T) -> Result<Vec<T>> {
