@@ -15,6 +15,7 @@ mod masked;
 mod numbers;
 mod objects;
 mod options;
+mod place;
 mod print;
 mod region;
 mod request;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-pub(super) use crate::internals::room;
+pub(super) use crate::internals::{room, zeros};
 use crate::{Error, ErrorKind, Result};
 
 /// A vector of `len` copies of an element.

@@ -151,7 +151,7 @@ impl H5FlowDataManager {
                         if let Some(first) = dims.first_mut() {
                             *first = rows.len() as u64;
                         }
-                        Values::new(dataset.datatype().clone(), dims, table.gather(&rows)?)?
+                        Values::new(dataset.datatype().clone(), dims, table.into_bytes_of(&rows)?)?
                     }
                 };
                 Ok(Item::Rows(values))
