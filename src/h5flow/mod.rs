@@ -9,6 +9,7 @@
 
 mod communicator;
 mod files;
+mod intervals;
 mod links;
 mod manager;
 mod masked;
@@ -20,6 +21,7 @@ mod print;
 mod region;
 mod request;
 mod rows;
+mod search;
 mod sources;
 mod write;
 

@@ -17,17 +17,6 @@ fn no_room<T>(what: &'static str, len: usize) -> Error {
     Error::new(ErrorKind::Limit { what, wanted, allowed: isize::MAX as u64 })
 }
 
-/// A signed or small unsigned integer in native byte order.
-pub(super) fn native_integer(bytes: &[u8]) -> Option<i64> {
-    Some(match bytes.len() {
-        1 => i64::from(i8::from_ne_bytes(bytes.try_into().ok()?)),
-        2 => i64::from(i16::from_ne_bytes(bytes.try_into().ok()?)),
-        4 => i64::from(i32::from_ne_bytes(bytes.try_into().ok()?)),
-        8 => i64::from_ne_bytes(bytes.try_into().ok()?),
-        _ => return None,
-    })
-}
-
 /// From the first of some numbers to the last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hull {

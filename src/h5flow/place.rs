@@ -12,6 +12,8 @@ const PIECE: usize = 1 << 14;
 /// Where the children of each parent of the last step begin in a result, counted in values.
 #[derive(Debug)]
 pub(super) enum Places {
+    /// One parent after the other.
+    Ragged,
     /// Parent `i` begins at `i * width`.
     Rows { width: usize },
     /// Parent `i` is in the row `rows[i]`, which begins at `rows[i] * width`. They ascend.
@@ -19,8 +21,9 @@ pub(super) enum Places {
 }
 
 impl Places {
-    fn first(&self, parent: usize) -> usize {
+    fn first(&self, parent: usize, offsets: &[usize]) -> usize {
         match self {
+            Places::Ragged => offsets.get(parent).copied().unwrap_or(0),
             Places::Rows { width } => parent * width,
             Places::Chosen { rows, width } => rows.get(parent).copied().unwrap_or(0) * width,
         }
@@ -30,7 +33,7 @@ impl Places {
     pub(super) fn of_children(&self, offsets: &[usize]) -> Result<Vec<usize>> {
         let mut out = room("cells of a result", offsets.last().copied().unwrap_or(0))?;
         for (parent, span) in offsets.windows(2).enumerate() {
-            let first = self.first(parent);
+            let first = self.first(parent, offsets);
             out.extend((0..span[1] - span[0]).map(|i| first + i));
         }
         Ok(out)
@@ -39,18 +42,19 @@ impl Places {
     /// True where nothing is placed.
     pub(super) fn mask(&self, offsets: &[usize], total: usize) -> Result<Vec<bool>> {
         let mut mask = filled("mask of a result", total, true)?;
-        self.fill(offsets, 1, &mut mask, &|_, cells| cells.fill(false));
+        self.fill(offsets, 1, &mut mask, &|_, _, cells| cells.fill(false));
         Ok(mask)
     }
 
-    /// Calls `f` for the children of every parent: with their range among all, and the part of `out` where they go. A
+    /// Calls `f` for the children of every parent: with its number, their range among all, and the
+    /// part of `out` where they go. A
     /// value is `size` elements.
     pub(super) fn fill<E: Send>(
         &self,
         offsets: &[usize],
         size: usize,
         out: &mut [E],
-        f: &(impl Fn(Range<usize>, &mut [E]) + Sync),
+        f: &(impl Fn(usize, Range<usize>, &mut [E]) + Sync),
     ) {
         Filling { places: self, offsets, size }.run(0..offsets.len().saturating_sub(1), 0, out, f);
     }
@@ -76,12 +80,12 @@ impl Filling<'_> {
         parents: Range<usize>,
         base: usize,
         out: &mut [E],
-        f: &(impl Fn(Range<usize>, &mut [E]) + Sync),
+        f: &(impl Fn(usize, Range<usize>, &mut [E]) + Sync),
     ) {
         #[cfg(feature = "parallel")]
         if parents.len() > 1 && self.span(parents.end - 1).end - self.span(parents.start).start > 2 * PIECE {
             let middle = parents.start + parents.len() / 2;
-            let split = self.places.first(middle);
+            let split = self.places.first(middle, self.offsets);
             let at = (split - base).saturating_mul(self.size).min(out.len());
             let (left, right) = out.split_at_mut(at);
             rayon::join(
@@ -92,12 +96,12 @@ impl Filling<'_> {
         }
         for parent in parents {
             let span = self.span(parent);
-            let start = (self.places.first(parent) - base).saturating_mul(self.size);
+            let start = (self.places.first(parent, self.offsets) - base).saturating_mul(self.size);
             let end = start.saturating_add(span.len().saturating_mul(self.size));
             if let Some(to) = out.get_mut(start..end)
                 && !to.is_empty()
             {
-                f(span, to);
+                f(parent, span, to);
             }
         }
     }

@@ -268,8 +268,9 @@ impl<'a> Dereference<'a> {
         for (i, step) in self.steps.iter().enumerate() {
             let clip = i == 0 && matches!(self.sel, Sel::Slice { .. });
             let mask = if i == 0 { self.mask.as_deref() } else { None };
-            let Links { offsets, children } = step.links(Parents { rows: &rows, mask, clip }, sorted)?;
-            self.bounded(children.len(), size_of::<u64>())?;
+            let fits = |children: usize| self.bounded(children, size_of::<u64>());
+            let Links { offsets, children } =
+                step.links(Parents { rows: &rows, mask, clip }, sorted, &fits)?;
             steps.push(offsets);
             rows = children;
         }
@@ -320,7 +321,7 @@ impl Padded {
     /// Values that there are one of for every child, of `size` elements.
     fn of_children<E: H5Type + Copy>(&self, found: &Found, size: usize, values: &[E]) -> Result<Vec<E>> {
         let mut out = zeros::<E>(self.mask.len().saturating_mul(size))?;
-        self.places.fill(found.last(), size, &mut out, &|span, to| {
+        self.places.fill(found.last(), size, &mut out, &|_, span, to| {
             let from = values.get(span.start * size..span.end * size).unwrap_or_default();
             to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
         });
@@ -338,7 +339,7 @@ impl Padded {
             return Ok(table.elements.into_owned());
         }
         let mut out = blank(self.mask.len().saturating_mul(table.per_row))?;
-        self.places.fill(found.last(), table.per_row, &mut out, &|span, to| {
+        self.places.fill(found.last(), table.per_row, &mut out, &|_, span, to| {
             table.copy(found.children.get(span).unwrap_or_default(), to);
         });
         Ok(out)
