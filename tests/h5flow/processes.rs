@@ -198,12 +198,14 @@ fn ranks_get_rows_in_their_order() {
                     .durability(Durability::None)
                     .communicator(communicator.clone());
                 let dm = options.open(path, "w").unwrap();
-                if rank == 0 {
-                    dm.create_dset::<u64>("a").unwrap();
-                    dm.create_dset::<u64>("b").unwrap();
-                    dm.create_ref("a", "b").unwrap();
-                }
-                communicator.barrier().unwrap();
+                dm.create_dset::<u64>("a").unwrap();
+                dm.create_dset::<u64>("b").unwrap();
+                dm.create_ref("a", "b").unwrap();
+                dm.set_attrs("a", &[("rank", &(rank as u64))]).unwrap();
+                // All ranks learn that one could not do it.
+                assert!(dm.create_dset::<f64>("a").is_err() && dm.create_ref("b", "a").is_err());
+                let many = if rank == 2 { u64::MAX } else { 1 };
+                assert!(dm.reserve_data("a", many).is_err() && dm.reserve_data("none", 1).is_err());
                 for round in 0..3u64 {
                     let many = rank as u64 + 1;
                     let rows = dm.reserve_data("a", many).unwrap();
@@ -219,6 +221,7 @@ fn ranks_get_rows_in_their_order() {
         }
     });
     let file = File::open(&path).unwrap();
+    assert_eq!(file.object("a").unwrap().attribute("rank").unwrap().read_scalar::<u64>().unwrap(), 0);
     assert_eq!(file.dataset("a/data").unwrap().read_vec::<u64>().unwrap(), (0..30).collect::<Vec<u64>>());
     let refs = file.dataset("a/ref/b/ref").unwrap().read_2d::<u32>().unwrap();
     assert!(refs.column(0).iter().copied().eq(0..30), "in the order of the ranks");
