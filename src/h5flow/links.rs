@@ -181,7 +181,7 @@ impl Unique {
             match hull.map(|hull| Positions::bits(hull, &unique)).transpose()?.flatten() {
                 Some(bits) => {
                     unique.clear();
-                    unique.extend(bits.intervals().into_iter().flat_map(|(start, stop)| start..stop));
+                    unique.extend(bits.numbers());
                 }
                 None => {
                     unique.sort_unstable();
