@@ -134,6 +134,8 @@ impl Job<'_> {
     }
 
     fn in_batches(&self, dataset: &Dataset, intervals: &[Interval]) -> Result<Links> {
+        // A file may say that it has any number of references, and have none.
+        (self.fits)(intervals.iter().map(|(start, stop)| stop - start).sum::<u64>() as usize)?;
         let search = self.search();
         let mut found = Vec::new();
         for batch in batches(intervals) {

@@ -110,7 +110,8 @@ impl<'a> Dereference<'a> {
         self.indices_only = only;
         self
     }
-    /// Bytes that a result may have: 16 GiB if this is not said. A masked result is as wide as its widest parent.
+    /// Bytes that a result may have, and the references that are looked through for it: 16 GiB if this is not said. A
+    /// masked result is as wide as its widest parent; without regions all references of a dataset are looked through.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
