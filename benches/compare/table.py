@@ -39,7 +39,7 @@ def best_peer(results, workload, column):
 
 
 def show(number):
-    return "" if number is None else f"{number:.2g}" if number < 10 else f"{number:.0f}"
+    return "" if number is None else f"{number:.3g}" if number < 1000 else f"{number:.0f}"
 
 
 def order(workload):
