@@ -15,8 +15,9 @@ TABLE = Path(__file__).resolve().parent / "ratios.json"
 # The size of the data and the rounds that count: half a minute for all, most of it h5py's. A table is good for one size
 # only: small arrays come out of warm memory, which favours h5py.
 SCALE, ROUNDS = 0.05, 9
-# What part of its stored ratio a row must reach. Six runs on two cores under a load of 4 to 6 stayed within 0.96 and 1.09
-# of their median, those in NOISY apart (0.81 to 1.15). The rest of the margin is for other processors and other h5py.
+# What part of its stored ratio a row must reach. Of six runs in a row on two cores under a load of 4 to 6, all stayed
+# within 0.96 and 1.09 of their median, those in NOISY apart (0.81 to 1.15); of single runs later one steady row came to
+# 0.82. The rest of the margin is for other processors and other h5py.
 MARGIN = 0.6
 NOISY = dict.fromkeys(
     # Copies of tens of MB: caches, bandwidth of the memory and the kernel's page faults decide, and neighbours share them.
