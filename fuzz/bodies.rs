@@ -227,6 +227,11 @@ pub fn messages(data: &[u8]) {
     }
 }
 
+/// Inflates a stream: the fast decoder, the plain one and zlib-rs must agree.
+pub fn inflate(data: &[u8]) {
+    h5::internals::fuzzing::inflate_any(data);
+}
+
 /// Undoes a pipeline of up to three filters on a stored chunk, in both ways there are, and applies one and undoes it.
 ///
 /// Input: number of filters; for each its index in `FILTERS`, its number of parameters and these; the mask of filters

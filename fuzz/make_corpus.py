@@ -6,6 +6,7 @@ usage: fuzz/make_corpus.py          (needs h5py and numpy; the files are committ
 
 import re
 import struct
+import zlib
 from pathlib import Path
 
 import h5py
@@ -138,11 +139,30 @@ def message_seeds(f, data, folder):
                     piece.write_bytes(bytes([kind, 2, 2]) + body[:400])
 
 
+def zlib_seeds(folder):
+    """Streams with each kind of block; before each, how much room there is, in units of two bytes."""
+    noise = bytes(i * i * 7919 >> 9 & 0xFF for i in range(3000))
+    words = b"".join(b"%d, %d; " % (i % 17, i * i % 101) for i in range(900))
+    skewed = bytes(min(noise[i] & -noise[i], 255) ^ (noise[i] >> 5) for i in range(3000))
+    for name, data in {"empty": b"", "run": b"a" * 5000, "noise": noise, "words": words, "skewed": skewed}.items():
+        for kind, (level, strategy) in {
+            "stored": (0, zlib.Z_DEFAULT_STRATEGY),
+            "fixed": (6, zlib.Z_FIXED),
+            "huffman": (6, zlib.Z_HUFFMAN_ONLY),
+            "dynamic": (9, zlib.Z_DEFAULT_STRATEGY),
+        }.items():
+            state = zlib.compressobj(level, strategy=strategy)
+            stream = state.compress(data) + state.flush()
+            (folder / f"{name}_{kind}").write_bytes(struct.pack("<H", len(data) // 2 + 200) + stream)
+
+
 def main():
     files, pieces = CORPUS / "open_and_walk", CORPUS / "structures"
     whole, bodies = CORPUS / "sources", CORPUS / "messages"
-    for folder in [files, pieces, whole, bodies]:
+    streams = CORPUS / "inflate"
+    for folder in [files, pieces, whole, bodies, streams]:
         folder.mkdir(parents=True, exist_ok=True)
+    zlib_seeds(streams)
     for name, (options, fill) in SEEDS.items():
         with h5py.File(files / f"{name}.h5", "w", **options) as f:
             fill(f)

@@ -94,7 +94,7 @@ impl Group {
     /// # Errors
     /// As [`object`](Self::object).
     pub fn follow(&self, link: &Link) -> Result<Object> {
-        let path = join(&self.object.path, &link.name.to_string());
+        let path = join(&self.object.path, &link.name.to_text());
         let mut hops = self.object.store.reader.limits.link_hops;
         let location = self.object.location().follow(&link.target, &mut hops);
         Object::open(location.of_object(&path).map_err(|e| e.in_file(&self.object.store.name))?, path)
@@ -138,7 +138,7 @@ impl Group {
     /// As [`links`](Self::links); links that lead nowhere are errors in their own place.
     pub fn members(&self) -> Result<Vec<(Name, Result<Object>)>> {
         let links = self.links()?.into_iter().flatten();
-        Ok(links.map(|link| (link.name.clone(), self.follow(&link))).collect())
+        Ok(links.map(|link| (self.follow(&link), link.name)).map(|(object, name)| (name, object)).collect())
     }
 
     /// How the links are stored: `symtab`, `compact` or `dense`.

@@ -103,11 +103,12 @@ pub use storage::{
     write::{FilterRequest, Profile},
 };
 
-/// For this crate's benches and fuzz targets; not part of the API.
+/// For this crate's upper floors, benches and fuzz targets; not part of the API.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::filter::*;
     pub use crate::format::{checksum, fuzz as structures, round_trip};
+    pub use crate::storage::raw_data::output::{room, zeros};
 }
 
 /// What the code of `#[derive(H5Type)]` names; not for other use.

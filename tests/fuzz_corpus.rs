@@ -58,3 +58,8 @@ fn messages() {
 fn filters() {
     replay(&["filters"], bodies::filters);
 }
+
+#[test]
+fn inflate() {
+    replay(&["inflate"], bodies::inflate);
+}

@@ -71,13 +71,29 @@ fn no_dependency_compiles_c() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifest = std::fs::read_to_string(manifest).expect("Cargo.toml");
     let declared = features(&manifest);
-    assert!(["default", "filters"].iter().all(|f| declared.contains(f)), "{declared:?}");
-    for features in ["default", "cli", "filters", "server"].into_iter().filter(|f| declared.contains(f)) {
+    assert!(["default", "full"].iter().all(|f| declared.contains(f)), "{declared:?}");
+    for features in ["default", "full"] {
         let tree = tree(features);
         assert!(tree.lines().any(|l| l.starts_with("binrw ")), "no dependencies found:\n{tree}");
         let offenders = offenders(&tree);
         assert!(offenders.is_empty(), "with feature {features}: {offenders:?} bring C code");
     }
+}
+
+/// All features that a feature turns on.
+fn with(manifest: &str, feature: &str) -> BTreeSet<String> {
+    let line = manifest.lines().find_map(|l| l.strip_prefix(feature)?.trim_start().strip_prefix("= ["));
+    let parts = line.unwrap_or_default().split('"').skip(1).step_by(2).filter(|part| !part.contains(':'));
+    parts.flat_map(|part| with(manifest, part)).chain([feature.to_owned()]).collect()
+}
+
+#[test]
+fn full_is_everything_but_mpi() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).expect("Cargo.toml");
+    let (full, mut declared) = (with(&manifest, "full"), features(&manifest));
+    assert!(declared.remove("mpi") && !full.contains("mpi"));
+    assert_eq!(full.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
 }
 
 #[test]

@@ -5,6 +5,9 @@ Needs h5py and numpy. Both readers run in processes of their own and take turns 
 counted. Printed are the medians of wall time, how many times faster we are (in wall and in processor time), and the peak
 of resident memory. Both must read the same: a checksum that differs makes the exit status 1. What both write is read
 with h5py and must be the same, too.
+
+`--check` compares the ratios of processor time with those of ratios.json (see guard.py) and fails if one is far below;
+`--store` writes them there, for a change that pays or another machine.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+import guard
 from data import Maker
 
 HERE = Path(__file__).resolve().parent
@@ -28,14 +32,26 @@ SCALAR_MIB = 16  # What reading one scalar may keep resident.
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", nargs="*", help="workloads to run, such as R1 R6e (default: all)")
-    parser.add_argument("--scale", type=float, default=0.125, help="size of the data; 1 makes 5 GB (default: 0.125)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument("--scale", type=float, help="size of the data; 1 makes 5 GB (default: 0.125; that of the table)")
+    parser.add_argument("--rounds", type=int, help=f"rounds that count (default: 5; {guard.ROUNDS} for the table)")
     parser.add_argument("--threads", type=int, default=1, help="threads of our reader; 0 = all (default: 1)")
     parser.add_argument("--data", type=Path, help="folder for the data (default: target/compare/SCALE)")
     parser.add_argument("--runner", help="our runner (default: built from examples/bench_runner.rs)")
     parser.add_argument("--h5py-only", action="store_true", help="do not run ours")
-    parser.add_argument("--check", action="store_true", help="fail if a required ratio is not reached")
-    return parser.parse_args()
+    parser.add_argument("--goals", action="store_true", help="fail if a required ratio is not reached")
+    parser.add_argument("--check", action="store_true", help="fail if a ratio is far below that of ratios.json")
+    parser.add_argument("--store", action="store_true", help="write the ratios to ratios.json")
+    options = parser.parse_args()
+    guarded = options.check or options.store
+    if guarded and (options.threads != 1 or options.h5py_only):
+        parser.error("the table is of our reader with one thread")
+    if options.check and options.scale is not None and options.scale != guard.load()["scale"]:
+        parser.error("the table is of another --scale")
+    if options.scale is None:
+        options.scale = guard.load()["scale"] if options.check else guard.SCALE if options.store else 0.125
+    if options.rounds is None:
+        options.rounds = guard.ROUNDS if guarded else 5
+    return options
 
 
 def target_dir():
@@ -96,6 +112,8 @@ class Measurement:
     checksum = property(lambda self: self.rounds[0][1])
     peak = property(lambda self: max(r[2] for r in self.rounds))
     cpu = property(lambda self: self.median(3))
+    least_wall = property(lambda self: min(r[0] for r in self.rounds))
+    least_cpu = property(lambda self: min(r[3] for r in self.rounds))
 
 
 def content(path):
@@ -179,6 +197,22 @@ def report(label, text, required, results):
     return same, fast
 
 
+def check(measured, again):
+    """Compares with the table. What is below it is measured once more, and the better of the two counts."""
+    table = guard.load()
+    stored = table["ratios"]
+    then, now = table["versions"], guard.versions()
+    changed = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
+    if changed:
+        print(f"the table is of other versions: {'; '.join(changed)}")
+    for label, value in measured.items():
+        if label in stored and value < guard.least(label, stored[label]):
+            print(f"{label}: {value:.2f} is below, once more", flush=True)
+            measured[label] = max(value, again(label) or 0)
+    if not guard.print_verdicts(stored, measured):
+        sys.exit("slower than the table allows")
+
+
 def main():
     options = arguments()
     folder = options.data or target_dir() / "compare" / f"{options.scale:g}"
@@ -199,13 +233,26 @@ def main():
     if not options.h5py_only:
         head += f" {'h5 ms':>10} {'MiB':>8} {'faster':>8} {'in CPU':>8} {'goal':>5}"
     print(head, flush=True)
-    verdicts = [
-        report(label, text, required, measure(readers, resolve(line), options.rounds, folder))
-        for label, line, text, required, _ in workloads
-    ]
+    by_label = {label: line for label, line, *_ in workloads}
+
+    def measured(label):
+        return measure(readers, resolve(by_label[label]), options.rounds, folder)
+
+    verdicts, ratios = [], {}
+    for label, _, text, required, _ in workloads:
+        results = measured(label)
+        verdicts.append(report(label, text, required, results))
+        if options.check or options.store:
+            ratios[label] = guard.ratio(results)
     if not all(same for same, _ in verdicts):
         sys.exit("not every workload was done, and done alike")
-    if options.check and not all(fast for _, fast in verdicts):
+    if None in ratios.values():
+        sys.exit("this system does not tell the processor time of a thread")
+    if options.store:
+        guard.store(ratios, options.scale)
+    if options.check:
+        check(ratios, lambda label: guard.ratio(measured(label)))
+    if options.goals and not all(fast for _, fast in verdicts):
         sys.exit("not every goal was reached")
 
 

@@ -53,10 +53,10 @@ fn selection(text: &str, len: u64) -> Result<Sel> {
             None | Some(&"") => Ok(or),
             Some(text) => number(text),
         };
-        if parts.len() > 3 {
+        let step = part(2, 1)?;
+        if parts.len() > 3 || step == 0 {
             return Err(usage(format!("{text:?} is no slice")));
         }
-        let step = part(2, 1)?.max(1);
         return Ok(Sel::Slice { start: part(0, 0)?, stop: part(1, len)?.min(len), step });
     }
     if text.contains(',') {

@@ -35,7 +35,7 @@ mod walk;
 use screen::Screen;
 
 /// The features that a build may have, and whether this one has them.
-const FEATURES: [(&str, bool); 15] = [
+const FEATURES: [(&str, bool); 16] = [
     ("cli", cfg!(feature = "cli")),
     ("derive", cfg!(feature = "derive")),
     ("filter-bitgroom", cfg!(feature = "filter-bitgroom")),
@@ -49,6 +49,7 @@ const FEATURES: [(&str, bool); 15] = [
     ("h5flow", cfg!(feature = "h5flow")),
     ("h5grove", cfg!(feature = "h5grove")),
     ("mmap", cfg!(feature = "mmap")),
+    ("mpi", cfg!(feature = "mpi")),
     ("parallel", cfg!(feature = "parallel")),
     ("server", cfg!(feature = "server")),
 ];

@@ -1,6 +1,5 @@
 //! Deflate (filter 1): a zlib stream (RFC 1950). Client data: the level, 0 to 9.
 
-use fdeflate::Decompressor;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::{ChunkContext, Filter, FilterSpec};
@@ -9,24 +8,8 @@ use crate::error::{Error, Result};
 pub(super) struct Deflate;
 
 /// Decodes a whole zlib stream and returns its length. Bytes behind its end are ignored, as libhdf5 does.
-///
-/// The only place that knows which crate inflates. fdeflate was the fastest of those that need no `unsafe` for it:
-/// `benches/filters.rs` measures.
 pub fn inflate(input: &[u8], output: &mut [u8]) -> Result<usize> {
-    let mut state = Decompressor::new();
-    let (mut taken, mut given) = (0, 0);
-    loop {
-        let (read, written) = state
-            .read(&input[taken..], output, given, true)
-            .map_err(|error| Error::corrupt(format!("zlib stream, after {given} bytes: {error:?}")))?;
-        (taken, given) = (taken + read, given + written);
-        if state.is_done() {
-            return Ok(given);
-        }
-        if read == 0 && written == 0 {
-            return Err(Error::corrupt(format!("zlib stream gives more than {} bytes", output.len())));
-        }
-    }
+    super::inflate::inflate(input, output).map_err(|damage| Error::corrupt(format!("zlib stream: {damage}")))
 }
 
 impl Filter for Deflate {

@@ -1,5 +1,8 @@
 //! Bodies of fuzz targets.
 
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::inflate::{inflate, inflate_plainly};
 use super::{ChunkContext, FilterPipeline, FilterSpec, Scratch};
 
 const IDS: [u16; 16] = [1, 2, 3, 4, 5, 6, 32000, 307, 32004, 32008, 32015, 32022, 32023, 32001, 32026, 32013];
@@ -13,6 +16,23 @@ const MAX_CHUNK: usize = 1 << 18;
 pub fn decode_any(data: &[u8]) {
     let mut data = data;
     let _ = run(&mut data);
+}
+
+/// Inflates any stream as zlib-rs does, with the fast decoder and without it. The first bytes say how much room there is.
+pub fn inflate_any(data: &[u8]) {
+    let Some((room, stream)) = data.split_first_chunk() else { return };
+    let room = usize::from(u16::from_le_bytes(*room)) * 2;
+    let mut outputs = [vec![0; room], vec![0; room], vec![0; room]];
+    let mut state = Decompress::new(true);
+    let expected = match state.decompress(stream, &mut outputs[0], FlushDecompress::Finish) {
+        Ok(Status::StreamEnd) => Some(state.total_out() as usize),
+        _ => None,
+    };
+    let fast = inflate(stream, &mut outputs[1]).ok();
+    let plain = inflate_plainly(stream, &mut outputs[2]).ok();
+    assert_eq!((fast, plain), (expected, expected));
+    let len = expected.unwrap_or(0);
+    assert!(outputs[1][..len] == outputs[0][..len] && outputs[2][..len] == outputs[0][..len]);
 }
 
 fn run(data: &mut &[u8]) -> Option<()> {

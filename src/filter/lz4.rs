@@ -3,7 +3,10 @@
 //! The frame, in big-endian: decoded bytes (8), bytes of a block (4); then for each block its stored bytes (4) and
 //! these. A block that did not shrink is stored as it is; its stored size is then its own.
 
-use super::{ChunkContext, Filter, FilterSpec};
+use super::{
+    ChunkContext, Filter, FilterSpec,
+    lz4_block::{self, Damage},
+};
 use crate::error::{Error, Result};
 
 pub(super) struct Lz4;
@@ -12,9 +15,6 @@ pub(super) struct Lz4;
 const DEFAULT_BLOCK: usize = 1 << 30;
 /// The largest block of the format: `LZ4_MAX_INPUT_SIZE`.
 const MAX_BLOCK: usize = 0x7e00_0000;
-
-/// Bytes that are copied at once.
-const WIDE: usize = 16;
 
 impl Filter for Lz4 {
     fn name(&self) -> &str {
@@ -108,123 +108,13 @@ pub(super) fn take_block<'a>(input: &mut &'a [u8]) -> Result<&'a [u8]> {
 
 /// Decodes a raw LZ4 block, which must fill `output`.
 pub(super) fn decompress(input: &[u8], output: &mut [u8]) -> Result<()> {
-    let len = decode_block(input, output)?;
-    if len != output.len() {
-        return Err(Error::corrupt(format!("LZ4 block gives {len} bytes, should give {}", output.len())));
-    }
-    Ok(())
-}
-
-/// Decodes a raw LZ4 block, and returns how many bytes it gives.
-///
-/// Counts shuffled by bytes or bits are mostly short matches that overlap themselves; these are repeated in a register.
-fn decode_block(input: &[u8], output: &mut [u8]) -> Result<usize> {
-    let early = || Error::corrupt("LZ4 block ends early");
     let room = output.len();
-    let long = || Error::corrupt(format!("LZ4 block gives more than {room} bytes"));
-    let mut input = input;
-    let mut at = 0;
-    loop {
-        let (&token, rest) = input.split_first().ok_or_else(early)?;
-        input = rest;
-        let mut literals = usize::from(token >> 4);
-        // A copy of fixed length, longer than need be, is faster.
-        if let (0..15, Some(wide), Some(to)) =
-            (literals, input.first_chunk::<WIDE>(), output[at..].first_chunk_mut::<WIDE>())
-        {
-            *to = *wide;
-            input = &input[literals..];
-        } else {
-            if literals == 15 {
-                literals += extension(&mut input).ok_or_else(early)?;
-            }
-            let (from, rest) = input.split_at_checked(literals).ok_or_else(early)?;
-            let to = output[at..].get_mut(..literals).ok_or_else(long)?;
-            to.copy_from_slice(from);
-            input = rest;
-        }
-        at += literals;
-        if input.is_empty() {
-            return Ok(at);
-        }
-        let (back, rest) = input.split_first_chunk().ok_or_else(early)?;
-        input = rest;
-        let back = usize::from(u16::from_le_bytes(*back));
-        let mut len = usize::from(token & 15) + 4;
-        if len == 19 {
-            len += extension(&mut input).ok_or_else(early)?;
-        }
-        let from = match at.checked_sub(back) {
-            Some(from) if back > 0 => from,
-            _ => return Err(Error::corrupt("LZ4 block refers to before its start")),
-        };
-        if room - at < len {
-            return Err(long());
-        }
-        copy_match(output, from, at, len);
-        at += len;
-    }
-}
-
-/// What follows a length that its four bits do not hold.
-#[inline(always)]
-fn extension(input: &mut &[u8]) -> Option<usize> {
-    let mut sum = 0;
-    loop {
-        let (&byte, rest) = input.split_first()?;
-        *input = rest;
-        // No more than 255 times the length of the input.
-        sum += usize::from(byte);
-        if byte != 255 {
-            return Some(sum);
-        }
-    }
-}
-
-/// Repeats the bytes from `from` on at `at`; the two may overlap, and then the bytes between them repeat.
-#[inline(always)]
-fn copy_match(output: &mut [u8], from: usize, at: usize, len: usize) {
-    let (back, end) = (at - from, at + len);
-    if output.len() - at < len + 2 * WIDE {
-        let mut to = at;
-        while to < end {
-            // What was copied belongs to the pattern as well: the distance doubles.
-            let step = (to - from).min(end - to);
-            output.copy_within(from..from + step, to);
-            to += step;
-        }
-    } else if back >= WIDE {
-        output.copy_within(from..from + WIDE, at);
-        output.copy_within(from + WIDE..from + 2 * WIDE, at + WIDE);
-        let mut done = 2 * WIDE;
-        while done < len {
-            output.copy_within(from + done..from + done + WIDE, at + done);
-            done += WIDE;
-        }
-    } else if back == 1 {
-        let byte = output[from];
-        if let Some(to) = output[at..].first_chunk_mut::<{ 2 * WIDE }>() {
-            *to = [byte; 2 * WIDE];
-        }
-        if len > 2 * WIDE {
-            output[at..end].fill(byte);
-        }
-    } else if let Some(pattern) = output[from..].first_chunk::<WIDE>() {
-        let mut pattern = u128::from_le_bytes(*pattern) & (u128::MAX >> (128 - 8 * back));
-        let mut known = back;
-        while known < WIDE {
-            pattern |= pattern << (8 * known);
-            known *= 2;
-        }
-        // As many bytes as are whole repetitions.
-        let step = WIDE - WIDE % back;
-        let mut to = at;
-        while to < end {
-            if let Some(to) = output[to..].first_chunk_mut::<WIDE>() {
-                *to = pattern.to_le_bytes();
-            }
-            to += step;
-        }
+    match lz4_block::decode(input, output) {
+        Ok(len) if len == room => Ok(()),
+        Ok(len) => Err(Error::corrupt(format!("LZ4 block gives {len} bytes, should give {room}"))),
+        Err(Damage::Truncated) => Err(Error::corrupt("LZ4 block ends early")),
+        Err(Damage::Room) => Err(Error::corrupt(format!("LZ4 block gives more than {room} bytes"))),
+        Err(Damage::Distance) => Err(Error::corrupt("LZ4 block refers to before its start")),
     }
 }
 
@@ -259,16 +149,16 @@ mod tests {
             let mut stored = Vec::new();
             compress(&data, &mut stored);
             let mut back = vec![0xaa; data.len()];
-            prop_assert_eq!(decode_block(&stored, &mut back).unwrap(), data.len());
+            prop_assert_eq!(lz4_block::decode(&stored, &mut back).unwrap(), data.len());
             prop_assert_eq!(&back, &data);
-            prop_assert!(decode_block(&stored, &mut back[..data.len().saturating_sub(end)]).is_err());
+            prop_assert!(lz4_block::decode(&stored, &mut back[..data.len().saturating_sub(end)]).is_err());
             for (at, flip) in flips {
                 let at = usize::from(at) % stored.len();
                 stored[at] ^= flip;
             }
             let mut expected = vec![0; data.len()];
             let (ours, theirs) =
-                (decode_block(&stored, &mut back), lz4_flex::block::decompress_into(&stored, &mut expected));
+                (lz4_block::decode(&stored, &mut back), lz4_flex::block::decompress_into(&stored, &mut expected));
             if let Ok(len) = theirs {
                 prop_assert_eq!(ours.unwrap(), len);
                 prop_assert_eq!(&back[..len], &expected[..len]);

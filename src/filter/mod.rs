@@ -22,12 +22,16 @@ mod deflate;
 mod fletcher32;
 #[doc(hidden)]
 pub mod fuzzing;
+mod inflate;
 #[cfg(feature = "filter-lz4")]
 mod lz4;
+#[cfg(feature = "filter-lz4")]
+mod lz4_block;
 mod lzf;
 mod nbit;
 mod pipeline;
 mod registry;
+mod repeat;
 mod scaleoffset;
 mod shuffle;
 mod szip;

@@ -138,7 +138,7 @@ pub trait Structure:
 
     /// The bytes of the structure.
     fn encode(&self, sizes: Sizes) -> Result<Vec<u8>> {
-        let mut cursor = Cursor::new(Vec::new());
+        let mut cursor = Cursor::new(Vec::with_capacity(64));
         self.write_le_args(&mut cursor, (sizes,)).map_err(|e| from_binrw(e, Self::NAME))?;
         let mut bytes = cursor.into_inner();
         if Self::CHECKSUM {

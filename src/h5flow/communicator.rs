@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 /// How ranks talk to each other. Every call but `rank` and `size` is collective: it returns when all ranks have made it.
 pub trait Communicator: Send + Sync + fmt::Debug {
@@ -28,6 +28,23 @@ pub trait Communicator: Send + Sync + fmt::Debug {
     /// As [`allgather`](Self::allgather).
     fn bcast(&self, value: u64, root: usize) -> Result<u64> {
         Ok(self.allgather(value)?.get(root).copied().unwrap_or(value))
+    }
+}
+
+/// Rank 0 does something once for all ranks, which learn whether it could.
+pub(super) fn once(
+    communicator: &dyn Communicator,
+    what: &str,
+    f: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    if communicator.size() == 1 {
+        return f();
+    }
+    let done = if communicator.rank() == 0 { f() } else { Ok(()) };
+    match (communicator.bcast(u64::from(done.is_err()), 0)?, done) {
+        (0, _) => Ok(()),
+        (_, Err(e)) => Err(e),
+        _ => Err(Error::new(ErrorKind::Usage(format!("rank 0 could not {what}")))),
     }
 }
 

@@ -1,22 +1,20 @@
 //! From parents to the rows that they refer to.
 //!
-//! Each stretch of references is read once, however many parents share it, in batches of bounded size. What is kept is
-//! one number a reference found.
+//! Each stretch of references is read once, however many parents share it. Up to some millions are kept in memory and
+//! looked through twice: to count the children of each parent, and to put them where they belong. More are read in
+//! batches, and what is kept are the references found.
 
 use super::{
-    numbers::{Positions, filled, room},
-    region::{RefRegion, intervals_of, regions_of},
+    intervals::{Held, Interval, Pairs, batches, places, read_pairs, union},
+    numbers::{Hull, Positions, room},
+    region::{RefRegion, regions_of},
+    search::{ByParent, Fits, InHull, Matches, Row, Search, by_place},
     sources::{Refs, Regions},
 };
-use crate::{ByteOrder, Dataset, DatatypeClass, Error, ErrorKind, Result};
+use crate::{Dataset, DatatypeClass, Error, ErrorKind, Result};
 
-/// References that are read at once.
-const BATCH: u64 = 1 << 20;
-/// Stretches of references that are at most so far apart are read as one.
-const GAP: u64 = 32;
-/// References that a thread looks through at once.
-#[cfg(feature = "parallel")]
-const PIECE: usize = 1 << 15;
+/// References that are kept in memory.
+const HELD: u64 = 1 << 23;
 
 /// Children of parents: those of parent `i` are `children[offsets[i]..offsets[i + 1]]`.
 #[derive(Debug)]
@@ -70,90 +68,95 @@ impl Step<'_> {
         }
     }
 
-    /// The children of parents; of each in the order of the references, or ascending.
-    pub(super) fn links(&self, parents: Parents<'_>, sorted: bool) -> Result<Links> {
+    /// The children of parents; of each in the order of the references, or ascending. An error if `fits` says so.
+    pub(super) fn links(&self, parents: Parents<'_>, sorted: bool, fits: Fits<'_>) -> Result<Links> {
         let unique = Unique::of(parents)?;
         let regions = match &self.region {
-            Some(source) => Some(regions_of(source, &unique.rows, parents.clip)?),
+            Some(source) => Some(regions_of(source, &unique.rows, parents.clip, self.len())?),
             None => None,
         };
-        let len = self.len();
         let intervals = match &regions {
-            None if unique.rows.is_empty() || len == 0 => Vec::new(),
-            None => vec![(0, len)],
-            Some(regions) => union(regions, len),
+            _ if unique.rows.is_empty() || self.len() == 0 => Vec::new(),
+            None => vec![(0, self.len())],
+            Some(regions) => union(regions)?,
         };
-        let search =
-            Search { positions: &unique.positions, regions: regions.as_deref(), direction: self.direction };
-        let mut found = Vec::new();
-        for batch in batches(&intervals) {
-            match self.refs {
-                Refs::U32(pairs) => each(&batch, pairs, |at, pairs| {
-                    search.run(&[(at, pairs.len() as u64)], pairs, &mut found)
-                })?,
-                Refs::U64(pairs) => each(&batch, pairs, |at, pairs| {
-                    search.run(&[(at, pairs.len() as u64)], pairs, &mut found)
-                })?,
-                Refs::Dataset(dataset) => {
-                    let runs: Vec<_> = batch.iter().map(|(start, stop)| (*start, stop - start)).collect();
-                    match read_pairs(dataset, &batch)? {
-                        Pairs::U32(pairs) => search.run(&runs, pairs_of(&pairs), &mut found)?,
-                        Pairs::U64(pairs) => search.run(&runs, pairs_of(&pairs), &mut found)?,
-                    }
+        let job = Job { unique, rows: parents.rows, regions, direction: self.direction, sorted, fits };
+        match self.refs {
+            Refs::U32(pairs) => job.in_memory(Held::all(pairs, &intervals)),
+            Refs::U64(pairs) => job.in_memory(Held::all(pairs, &intervals)),
+            Refs::Dataset(dataset) => {
+                if intervals.iter().map(|(start, stop)| stop - start).sum::<u64>() > HELD {
+                    return job.in_batches(dataset, &intervals);
+                }
+                let places = places(&intervals);
+                match read_pairs(dataset, &intervals)? {
+                    Pairs::U32(pairs) => job.in_memory(Held::read(pairs.as_chunks().0, &intervals, &places)),
+                    Pairs::U64(pairs) => job.in_memory(Held::read(pairs.as_chunks().0, &intervals, &places)),
                 }
             }
         }
-        let links = group(unique.rows.len(), found, sorted)?;
-        unique.expand(links)
     }
 }
 
-fn pairs_of<T>(flat: &[T]) -> &[[T; 2]] {
-    flat.as_chunks().0
+/// A step with all that is known before its references are looked at.
+struct Job<'a> {
+    unique: Unique,
+    rows: &'a [u64],
+    regions: Option<Vec<RefRegion>>,
+    direction: (usize, usize),
+    sorted: bool,
+    fits: Fits<'a>,
 }
 
-fn each<T>(
-    batch: &[(u64, u64)],
-    pairs: &[[T; 2]],
-    mut f: impl FnMut(u64, &[[T; 2]]) -> Result<()>,
-) -> Result<()> {
-    batch
-        .iter()
-        .try_for_each(|&(start, stop)| f(start, pairs.get(start as usize..stop as usize).unwrap_or_default()))
-}
+impl Job<'_> {
+    fn search(&self) -> Search<'_> {
+        let regions = self.regions.as_deref();
+        Search { positions: &self.unique.positions, regions, direction: self.direction }
+    }
 
-enum Pairs {
-    U32(Vec<u32>),
-    U64(Vec<u64>),
-}
+    fn in_memory<T: Row>(&self, held: Held<'_, T>) -> Result<Links> {
+        if let Some(regions) = &self.regions {
+            let places = self.unique.places.as_deref();
+            let by_parent = ByParent { rows: self.rows, places, regions, direction: self.direction };
+            if by_parent.is_cheap(held.len()) {
+                return by_parent.links(&held, self.sorted, self.fits);
+            }
+        }
+        let search = self.search();
+        if let Positions::All(hull) = self.unique.positions {
+            let found = InHull { held, hull, search };
+            let links = by_place(&found, self.unique.rows.len(), self.sorted, self.fits)?;
+            return self.unique.expand(links, self.fits);
+        }
+        let mut found = Vec::new();
+        search.matches(&held, &mut found)?;
+        self.found(&found)
+    }
 
-/// References of intervals, one after the other.
-fn read_pairs(dataset: &Dataset, intervals: &[(u64, u64)]) -> Result<Pairs> {
-    let selection = intervals_of(intervals, dataset.shape());
-    let datatype = dataset.datatype();
-    let signed = matches!(&datatype.class, DatatypeClass::Integer(i) if i.signed);
-    if !signed && datatype.size <= 4 {
-        let order = ByteOrder::NATIVE;
-        let same = crate::Datatype::integer(4, false, order);
-        let read = if *datatype == same {
-            dataset.read_slice::<u32>(selection)?
-        } else {
-            dataset.read_as::<u32>(selection)?
-        };
-        return Ok(Pairs::U32(read.into_raw_vec_and_offset().0));
+    fn in_batches(&self, dataset: &Dataset, intervals: &[Interval]) -> Result<Links> {
+        // A file may say that it has any number of references, and have none.
+        (self.fits)(intervals.iter().map(|(start, stop)| stop - start).sum::<u64>() as usize)?;
+        let search = self.search();
+        let mut found = Vec::new();
+        for batch in batches(intervals) {
+            let places = places(&batch);
+            match read_pairs(dataset, &batch)? {
+                Pairs::U32(pairs) => {
+                    search.matches(&Held::read(pairs.as_chunks().0, &batch, &places), &mut found)?;
+                }
+                Pairs::U64(pairs) => {
+                    search.matches(&Held::read(pairs.as_chunks().0, &batch, &places), &mut found)?;
+                }
+            }
+            (self.fits)(found.len())?;
+        }
+        self.found(&found)
     }
-    if !signed {
-        return Ok(Pairs::U64(dataset.read_as::<u64>(selection)?.into_raw_vec_and_offset().0));
+
+    fn found(&self, found: &[[u64; 2]]) -> Result<Links> {
+        let links = by_place(&Matches(found), self.unique.rows.len(), self.sorted, self.fits)?;
+        self.unique.expand(links, self.fits)
     }
-    let read = dataset.read_as::<i64>(selection)?.into_raw_vec_and_offset().0;
-    let mut out = room("references", read.len())?;
-    for number in read {
-        let number = u64::try_from(number);
-        out.push(
-            number.map_err(|_| Error::new(ErrorKind::Corrupt("a reference to a negative row".to_owned())))?,
-        );
-    }
-    Ok(Pairs::U64(out))
 }
 
 /// The parents that are wanted, each once.
@@ -176,8 +179,17 @@ impl Unique {
         let all = unique.len() == rows.len();
         let ascends = unique.is_sorted_by(|a, b| a < b);
         if !ascends {
-            unique.sort_unstable();
-            unique.dedup();
+            let hull = unique.iter().min().zip(unique.iter().max()).map(|(a, b)| Hull::new(*a, *b));
+            match hull.map(|hull| Positions::bits(hull, &unique)).transpose()?.flatten() {
+                Some(bits) => {
+                    unique.clear();
+                    unique.extend(bits.numbers());
+                }
+                None => {
+                    unique.sort_unstable();
+                    unique.dedup();
+                }
+            }
         }
         let positions = Positions::of_sorted(&unique)?;
         let places = if all && ascends {
@@ -193,7 +205,7 @@ impl Unique {
     }
 
     /// The links of all parents out of those of the wanted ones.
-    fn expand(&self, links: Links) -> Result<Links> {
+    fn expand(&self, links: Links, fits: Fits<'_>) -> Result<Links> {
         let Some(places) = &self.places else { return Ok(links) };
         let span = |place: u32| match links.offsets.get(place as usize..=(place as usize).saturating_add(1)) {
             Some(&[start, stop]) if place != NONE => start..stop,
@@ -206,175 +218,11 @@ impl Unique {
             end = end.saturating_add(span(place).len());
             offsets.push(end);
         }
+        fits(end)?;
         let mut children = room("references of a result", end)?;
         for &place in places {
             children.extend_from_slice(links.children.get(span(place)).unwrap_or_default());
         }
         Ok(Links { offsets, children })
     }
-}
-
-/// Rows of references that any of the regions has, as intervals that ascend and are apart.
-fn union(regions: &[RefRegion], len: u64) -> Vec<(u64, u64)> {
-    let clipped = |r: &RefRegion| (r.start, r.stop.min(len));
-    let mut all: Vec<(u64, u64)> = regions.iter().map(clipped).filter(|(start, stop)| start < stop).collect();
-    if !all.is_sorted() {
-        all.sort_unstable();
-    }
-    all.dedup_by(|next, last| {
-        let joins = next.0 <= last.1.saturating_add(GAP);
-        if joins {
-            last.1 = last.1.max(next.1);
-        }
-        joins
-    });
-    all
-}
-
-/// Intervals in batches of bounded length.
-fn batches(intervals: &[(u64, u64)]) -> impl Iterator<Item = Vec<(u64, u64)>> {
-    let mut rest = intervals.iter().copied();
-    let mut open: Option<(u64, u64)> = None;
-    std::iter::from_fn(move || {
-        let (mut out, mut left) = (Vec::new(), BATCH);
-        while left > 0
-            && let Some((start, stop)) = open.take().or_else(|| rest.next())
-        {
-            let end = stop.min(start.saturating_add(left));
-            out.push((start, end));
-            left -= end - start;
-            open = (end < stop).then_some((end, stop));
-        }
-        (!out.is_empty()).then_some(out)
-    })
-}
-
-/// Which references are looked for.
-struct Search<'a> {
-    positions: &'a Positions,
-    regions: Option<&'a [RefRegion]>,
-    direction: (usize, usize),
-}
-
-/// Place of a parent, and a child.
-type Found = (u32, u64);
-
-impl Search<'_> {
-    /// Looks through references that are rows `start..start + len` of all, one run after the other.
-    fn run<T: Copy + Into<u64> + Sync>(
-        &self,
-        runs: &[(u64, u64)],
-        pairs: &[[T; 2]],
-        found: &mut Vec<Found>,
-    ) -> Result<()> {
-        let mut rest = pairs;
-        for &(start, len) in runs {
-            let (here, after) = rest.split_at_checked(len as usize).unwrap_or((rest, &[]));
-            rest = after;
-            #[cfg(feature = "parallel")]
-            if here.len() > 2 * PIECE {
-                use rayon::prelude::*;
-                let pieces: Vec<Result<Vec<Found>>> = here
-                    .par_chunks(PIECE)
-                    .enumerate()
-                    .map(|(i, piece)| {
-                        let mut out = Vec::new();
-                        self.piece(start + (i * PIECE) as u64, piece, &mut out).map(|()| out)
-                    })
-                    .collect();
-                for piece in pieces {
-                    let piece = piece?;
-                    reserve(found, piece.len())?;
-                    found.extend(piece);
-                }
-                continue;
-            }
-            self.piece(start, here, found)?;
-        }
-        Ok(())
-    }
-
-    fn piece<T: Copy + Into<u64>>(&self, start: u64, pairs: &[[T; 2]], found: &mut Vec<Found>) -> Result<()> {
-        let flip = self.direction.0 == 1;
-        for (part, at) in pairs.chunks(1 << 12).zip((start..).step_by(1 << 12)) {
-            reserve(found, part.len())?;
-            for (pair, row) in part.iter().zip(at..) {
-                let [parent, child] = if flip { [pair[1], pair[0]] } else { *pair };
-                let Some(place) = self.positions.get(parent.into()) else { continue };
-                if let Some(regions) = self.regions
-                    && !regions.get(place).is_some_and(|r| r.start <= row && row < r.stop)
-                {
-                    continue;
-                }
-                found.push((place as u32, child.into()));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn reserve(found: &mut Vec<Found>, more: usize) -> Result<()> {
-    found.try_reserve(more).map_err(|_| {
-        let wanted = (found.len() as u64 + more as u64).saturating_mul(size_of::<Found>() as u64);
-        Error::new(ErrorKind::Limit { what: "references of a result", wanted, allowed: isize::MAX as u64 })
-    })
-}
-
-/// What was found, by parent.
-fn group(parents: usize, found: Vec<Found>, sorted: bool) -> Result<Links> {
-    let mut offsets = filled("offsets of a result", parents + 1, 0usize)?;
-    for (place, _) in &found {
-        if let Some(count) = offsets.get_mut(*place as usize + 1) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for offset in &mut offsets {
-        sum += *offset;
-        *offset = sum;
-    }
-    let mut children;
-    if found.is_sorted_by_key(|(place, _)| *place) {
-        children = room("references of a result", found.len())?;
-        children.extend(found.iter().map(|(_, child)| *child));
-    } else {
-        children = filled("references of a result", found.len(), 0u64)?;
-        let mut next = room("offsets of a result", parents)?;
-        next.extend_from_slice(&offsets[..parents]);
-        for (place, child) in &found {
-            if let Some(at) = next.get_mut(*place as usize) {
-                if let Some(slot) = children.get_mut(*at) {
-                    *slot = *child;
-                }
-                *at += 1;
-            }
-        }
-    }
-    drop(found);
-    if sorted {
-        sort_each(&offsets, &mut children);
-    }
-    Ok(Links { offsets, children })
-}
-
-/// Sorts the children of each parent.
-fn sort_each(offsets: &[usize], children: &mut [u64]) {
-    let sort = |offsets: &[usize], children: &mut [u64]| {
-        let base = offsets.first().copied().unwrap_or(0);
-        for span in offsets.windows(2) {
-            if let Some(row) = children.get_mut(span[0] - base..span[1] - base)
-                && !row.is_sorted()
-            {
-                row.sort_unstable();
-            }
-        }
-    };
-    #[cfg(feature = "parallel")]
-    if children.len() > 2 * PIECE {
-        let half = offsets.partition_point(|&o| o < children.len() / 2).min(offsets.len().saturating_sub(1));
-        let (left, right) = children.split_at_mut(offsets.get(half).copied().unwrap_or(0));
-        rayon::join(|| sort(&offsets[..=half], left), || sort(&offsets[half..], right));
-        return;
-    }
-    sort(offsets, children);
 }

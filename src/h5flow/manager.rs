@@ -8,7 +8,7 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use super::{
-    communicator::Serial,
+    communicator::{self, Serial},
     files::{self, Mode, Turn},
     masked::MaskedValues,
     options::{Compression, ManagerOptions, RefLayout},
@@ -222,6 +222,15 @@ impl H5FlowDataManager {
         Ok(done)
     }
 
+    /// Changes the file for all ranks: rank 0 does it, once.
+    pub(super) fn writing_once(
+        &self,
+        what: &str,
+        f: impl FnOnce(&mut State, &Files) -> Result<()>,
+    ) -> Result<()> {
+        communicator::once(&*self.options.communicator, what, || self.writing(f))
+    }
+
     /// The file that has a path, or is to have it.
     pub(super) fn route<'f>(&self, files: &'f Files, path: &str) -> Result<&'f File> {
         match &files.temp {
@@ -322,12 +331,12 @@ impl H5FlowDataManager {
     }
 
     /// Deletes an object, and the references of all datasets in it. What is in the temporary file stays until
-    /// [`finish`](Self::finish).
+    /// [`finish`](Self::finish). With several ranks this is collective.
     ///
     /// # Errors
     /// `Usage` if the file is open for reading; `Corrupt`.
     pub fn delete(&self, name: &str) -> Result<()> {
-        self.writing(|state, files| {
+        self.writing_once("delete an object", |state, files| {
             let refs = self.refs_of(state, files, name)?;
             let groups = refs.iter().flat_map(|info| &info.regions).map(|r| r.trim_end_matches("ref_region"));
             let paths: Vec<&str> = groups.map(|g| g.trim_end_matches('/')).chain([name]).collect();

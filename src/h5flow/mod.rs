@@ -9,22 +9,29 @@
 
 mod communicator;
 mod files;
+mod intervals;
 mod links;
 mod manager;
 mod masked;
+#[cfg(feature = "mpi")]
+mod mpi;
 mod numbers;
 mod objects;
 mod options;
+mod place;
 mod print;
 mod region;
 mod request;
 mod rows;
+mod search;
 mod sources;
 mod write;
 
 pub use communicator::{Communicator, Serial};
 pub use manager::{H5FlowDataManager, Item};
 pub use masked::{MaskedArray, MaskedValues, Offsets, Ragged, RaggedValues};
+#[cfg(feature = "mpi")]
+pub use mpi::MpiCommunicator;
 pub use options::{Compression, ManagerOptions, RefLayout};
 pub use print::{print_attr, print_data, print_ref};
 pub use region::RefRegion;

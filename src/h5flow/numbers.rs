@@ -2,14 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
+pub(super) use crate::internals::{room, zeros};
 use crate::{Error, ErrorKind, Result};
-
-/// An empty vector with room for `len` elements; an error, never an abort, when there is no memory.
-pub(super) fn room<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
-    let mut out = Vec::new();
-    out.try_reserve_exact(len).map_err(|_| no_room::<T>(what, len))?;
-    Ok(out)
-}
 
 /// A vector of `len` copies of an element.
 pub(super) fn filled<T: Clone>(what: &'static str, len: usize, element: T) -> Result<Vec<T>> {
@@ -21,17 +15,6 @@ pub(super) fn filled<T: Clone>(what: &'static str, len: usize, element: T) -> Re
 fn no_room<T>(what: &'static str, len: usize) -> Error {
     let wanted = (len as u64).saturating_mul(size_of::<T>() as u64);
     Error::new(ErrorKind::Limit { what, wanted, allowed: isize::MAX as u64 })
-}
-
-/// A signed or small unsigned integer in native byte order.
-pub(super) fn native_integer(bytes: &[u8]) -> Option<i64> {
-    Some(match bytes.len() {
-        1 => i64::from(i8::from_ne_bytes(bytes.try_into().ok()?)),
-        2 => i64::from(i16::from_ne_bytes(bytes.try_into().ok()?)),
-        4 => i64::from(i32::from_ne_bytes(bytes.try_into().ok()?)),
-        8 => i64::from_ne_bytes(bytes.try_into().ok()?),
-        _ => return None,
-    })
 }
 
 /// From the first of some numbers to the last.
@@ -128,6 +111,20 @@ impl Positions {
         }
     }
 
+    /// The numbers, ascending; of a bitmap and of a hull.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let (hull, words) = match self {
+            Positions::All(hull) => (*hull, None),
+            Positions::Bits { hull, words, .. } => (*hull, Some(words)),
+            Positions::Map(_) => (Hull { first: 0, len: 0 }, None),
+        };
+        let all = (0..if words.is_none() { hull.len } else { 0 }).map(move |i| hull.first + i);
+        let bits = words.into_iter().flatten().zip((0..).step_by(64)).flat_map(move |(&word, base)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| hull.first + base + bit)
+        });
+        all.chain(bits)
+    }
+
     /// The numbers as intervals (first, behind last), ascending; of a bitmap and of a hull.
     pub(super) fn intervals(&self) -> Vec<(u64, u64)> {
         match self {
@@ -140,7 +137,7 @@ impl Positions {
                         let from = rest.trailing_zeros();
                         let run = (!(rest >> from)).trailing_zeros().min(64 - from);
                         let start = hull.first + at as u64 * 64 + u64::from(from);
-                        let stop = start + u64::from(run);
+                        let stop = start.saturating_add(u64::from(run));
                         match out.last_mut() {
                             Some(last) if last.1 == start => last.1 = stop,
                             _ => out.push((start, stop)),
@@ -169,6 +166,8 @@ mod tests {
             (0..300).map(|i| i * 3 + 5).collect(),
             vec![0, 1 << 40, u64::MAX],
             vec![0, 63, 64, 65, 127, 128, 191],
+            vec![u64::MAX - 1, u64::MAX],
+            vec![u64::MAX - 100, u64::MAX - 3, u64::MAX],
         ] {
             let positions = Positions::of_sorted(&numbers).unwrap();
             for (i, &n) in numbers.iter().enumerate() {
@@ -177,6 +176,9 @@ mod tests {
                 assert_eq!(positions.get(next).is_some(), numbers.contains(&next), "{next} in {numbers:?}");
             }
             if !matches!(positions, Positions::Map(_)) {
+                assert!(positions.numbers().eq(numbers.iter().copied()), "{numbers:?}");
+            }
+            if !matches!(positions, Positions::Map(_)) && numbers.last() != Some(&u64::MAX) {
                 let all: Vec<u64> = positions.intervals().into_iter().flat_map(|(a, b)| a..b).collect();
                 assert_eq!(all, numbers);
             }

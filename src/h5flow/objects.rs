@@ -11,12 +11,13 @@ use super::{
 use crate::{AttributeValue, DatasetBuilder, Datatype, Error, ErrorKind, Group, H5Type, Result, Values};
 
 impl H5FlowDataManager {
-    /// Sets attributes of an object; a group is made if there is none.
+    /// Sets attributes of an object; a group is made if there is none. With several ranks this is collective, and
+    /// what rank 0 gives is set.
     ///
     /// # Errors
     /// As [`Object::set_attr`](crate::Object::set_attr).
     pub fn set_attrs(&self, name: &str, attrs: &[(&str, &dyn AttributeValue)]) -> Result<()> {
-        self.writing(|_, files| {
+        self.writing_once("set attributes", |_, files| {
             let file = self.route(files, name)?;
             if !has(file, name)? {
                 file.root()?.create_group(name)?;
@@ -26,7 +27,7 @@ impl H5FlowDataManager {
         })
     }
 
-    /// Makes a dataset of rows of type `T`, unless there is one.
+    /// Makes a dataset of rows of type `T`, unless there is one. With several ranks this is collective.
     ///
     /// # Errors
     /// `Type` or `Shape` if there is one of other rows; as [`Group::create_group`].
@@ -40,7 +41,7 @@ impl H5FlowDataManager {
     /// As [`create_dset`](Self::create_dset).
     pub fn create_dset_of(&self, dataset_name: &str, datatype: Datatype, shape: &[u64]) -> Result<()> {
         let path = data(dataset_name);
-        self.writing(|_, files| {
+        self.writing_once("make a dataset", |_, files| {
             let file = self.route(files, &path)?;
             if has(file, &path)? {
                 let there = file.dataset(&path)?;
@@ -77,13 +78,14 @@ impl H5FlowDataManager {
         }
     }
 
-    /// Makes references from a parent to a child, unless there are some. Both datasets must be there.
+    /// Makes references from a parent to a child, unless there are some. Both datasets must be there. With several
+    /// ranks this is collective.
     ///
     /// # Errors
     /// `Usage` if there are references from the child to the parent; `NotFound`; as [`Group::create_group`].
     pub fn create_ref(&self, parent_dataset_name: &str, child_dataset_name: &str) -> Result<()> {
         let (parent, child) = (parent_dataset_name, child_dataset_name);
-        self.writing(|state, files| {
+        self.writing_once("make references", |state, files| {
             let (path, back) = (reference(parent, child), reference(child, parent));
             if parent != child && self.has(files, &back)? {
                 let text = format!("references between {parent} and {child} exist already, at {back}");
@@ -151,7 +153,7 @@ impl H5FlowDataManager {
                         if let Some(first) = dims.first_mut() {
                             *first = rows.len() as u64;
                         }
-                        Values::new(dataset.datatype().clone(), dims, table.gather(&rows)?)?
+                        Values::new(dataset.datatype().clone(), dims, table.into_bytes_of(&rows)?)?
                     }
                 };
                 Ok(Item::Rows(values))

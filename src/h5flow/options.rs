@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
-    communicator::Communicator,
+    communicator::{self, Communicator},
     files::{self, Mode, Turn},
     manager::H5FlowDataManager,
 };
@@ -90,7 +90,7 @@ impl ManagerOptions {
         let path = path.as_ref().to_owned();
         let mut mode = Mode::parse(mode)?;
         if self.shared && mode != Mode::Read {
-            if self.communicator.rank() == 0 {
+            communicator::once(&*self.communicator, "open the file", || {
                 let _turn = Turn::wait(&path)?;
                 match mode {
                     Mode::Write => std::fs::remove_file(&path).or_else(|e| match e.kind() {
@@ -102,11 +102,11 @@ impl ManagerOptions {
                     }
                     _ => {}
                 }
-                if mode != Mode::ReadWrite {
-                    files::create_in_turn(&path, self.durability)?;
+                match mode {
+                    Mode::ReadWrite => Ok(()),
+                    _ => files::create_in_turn(&path, self.durability),
                 }
-            }
-            self.communicator.barrier()?;
+            })?;
             mode = Mode::ReadWrite;
         }
         let temp = match mode {

@@ -1,12 +1,11 @@
 //! Regions: where in the references those of a parent are.
 
 use super::{
-    numbers::{Hull, native_integer},
+    numbers::{Hull, room},
     sources::Regions,
 };
 use crate::{
     ByteOrder, Dataset, Datatype, DatatypeClass, Error, ErrorKind, HyperslabDim, Name, Result, Selection,
-    Values,
     model::{datatype::Member, selection::Blocks},
 };
 
@@ -26,12 +25,37 @@ impl RefRegion {
     }
 }
 
-/// Offsets and sizes of `start` and `stop` in the element of a table of regions.
+/// An integer in an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    at: usize,
+    size: usize,
+    order: ByteOrder,
+}
+
+impl Part {
+    /// Signed; -1 if it is not there, or too large.
+    fn get(self, element: &[u8]) -> i64 {
+        let mut bytes = [0; 8];
+        let (Some(from), Some(to)) = (element.get(self.at..self.at + self.size), bytes.get_mut(..self.size))
+        else {
+            return -1;
+        };
+        to.copy_from_slice(from);
+        if self.order == ByteOrder::Big {
+            to.reverse();
+        }
+        let unused = 64 - 8 * self.size as u32;
+        i64::from_le_bytes(bytes).wrapping_shl(unused).wrapping_shr(unused)
+    }
+}
+
+/// Where `start` and `stop` are in the element of a table of regions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RegionLayout {
     pub(super) size: usize,
-    start: (usize, usize),
-    stop: (usize, usize),
+    start: Part,
+    stop: Part,
 }
 
 impl RegionLayout {
@@ -47,28 +71,47 @@ impl RegionLayout {
             return Err(wrong());
         }
         let member = |name: &str| match datatype.member(name) {
-            Some(m) if matches!(m.datatype.class, DatatypeClass::Integer(_)) && m.datatype.size <= 8 => {
-                Ok((m.offset, m.datatype.size))
+            Some(Member { offset, datatype: Datatype { size: size @ (1 | 2 | 4 | 8), class }, .. }) => {
+                match class {
+                    DatatypeClass::Integer(integer) => {
+                        Ok(Part { at: *offset, size: *size, order: integer.order })
+                    }
+                    _ => Err(wrong()),
+                }
             }
             _ => Err(wrong()),
         };
         Ok(RegionLayout { size: datatype.size, start: member("start")?, stop: member("stop")? })
     }
 
-    /// The regions of elements in native byte order.
-    pub(super) fn decode(&self, bytes: &[u8]) -> Result<Vec<RefRegion>> {
-        let part = |element: &[u8], (at, size): (usize, usize)| {
-            element.get(at..at + size).and_then(native_integer).unwrap_or(-1)
+    /// The regions of elements of a file of which there are `most` references.
+    fn decode(&self, bytes: &[u8], most: u64) -> Result<Vec<RefRegion>> {
+        let mut out = room("regions", bytes.len() / self.size.max(1))?;
+        let mut add = |start: i64, stop: i64| {
+            let region = match (u64::try_from(start), u64::try_from(stop)) {
+                _ if start == stop => RefRegion::default(),
+                (Ok(start), Ok(stop)) if start < stop => {
+                    let stop = stop.min(most);
+                    if start < stop { RefRegion { start, stop } } else { RefRegion::default() }
+                }
+                _ => return Err(Error::new(ErrorKind::Corrupt(format!("a region from {start} to {stop}")))),
+            };
+            out.push(region);
+            Ok(())
         };
-        let decode = |element: &[u8]| {
-            let (start, stop) = (part(element, self.start), part(element, self.stop));
-            match (u64::try_from(start), u64::try_from(stop)) {
-                _ if start == stop => Ok(RefRegion::default()),
-                (Ok(start), Ok(stop)) if start < stop => Ok(RefRegion { start, stop }),
-                _ => Err(Error::new(ErrorKind::Corrupt(format!("a region from {start} to {stop}")))),
+        let part = |at| Part { at, size: 4, order: ByteOrder::Little };
+        if (self.size, self.start, self.stop) == (8, part(0), part(4)) {
+            // As the reference has them.
+            for element in bytes.as_chunks::<8>().0 {
+                let both = u64::from_le_bytes(*element);
+                add(i64::from(both as i32), i64::from((both >> 32) as i32))?;
             }
-        };
-        bytes.chunks_exact(self.size.max(1)).map(decode).collect()
+        } else {
+            for element in bytes.chunks_exact(self.size.max(1)) {
+                add(self.start.get(element), self.stop.get(element))?;
+            }
+        }
+        Ok(out)
     }
 
     /// Elements in native byte order, with zeros where there are no members.
@@ -78,7 +121,7 @@ impl RegionLayout {
     pub(super) fn encode(&self, regions: &[RefRegion]) -> Result<Vec<u8>> {
         let mut out = vec![0; self.size * regions.len()];
         for (element, region) in out.chunks_exact_mut(self.size.max(1)).zip(regions) {
-            for ((at, size), number) in [(self.start, region.start), (self.stop, region.stop)] {
+            for (Part { at, size, .. }, number) in [(self.start, region.start), (self.stop, region.stop)] {
                 // Signed, as the reference has them.
                 let largest = i64::MAX as u64 >> (64 - 8 * size);
                 if number > largest {
@@ -158,11 +201,16 @@ pub(super) fn intervals_of(intervals: &[(u64, u64)], dims: &[u64]) -> Selection 
     }
 }
 
-/// The regions of parents, which ascend.
+/// The regions of parents, which ascend, in `most` references.
 ///
 /// # Errors
 /// `Shape` if there is no such parent, unless `clip`: then it has no references.
-pub(super) fn regions_of(source: &Regions<'_>, parents: &[u64], clip: bool) -> Result<Vec<RefRegion>> {
+pub(super) fn regions_of(
+    source: &Regions<'_>,
+    parents: &[u64],
+    clip: bool,
+    most: u64,
+) -> Result<Vec<RefRegion>> {
     let len = match source {
         Regions::Slice(regions) => regions.len() as u64,
         Regions::Dataset(dataset) => dataset.shape().first().copied().unwrap_or(0),
@@ -175,30 +223,30 @@ pub(super) fn regions_of(source: &Regions<'_>, parents: &[u64], clip: bool) -> R
     let parents_known = &parents[..known];
     let mut out = match source {
         Regions::Slice(regions) => {
-            parents_known.iter().filter_map(|&p| regions.get(usize::try_from(p).ok()?).copied()).collect()
+            let clipped = |r: &RefRegion| match r.stop.min(most) {
+                stop if r.start < stop => RefRegion { start: r.start, stop },
+                _ => RefRegion::default(),
+            };
+            let of = |&p: &u64| regions.get(usize::try_from(p).ok()?).map(clipped);
+            parents_known.iter().filter_map(of).collect()
         }
-        Regions::Dataset(dataset) => read_regions(dataset, parents_known)?,
+        Regions::Dataset(dataset) => read_regions(dataset, parents_known, most)?,
     };
     out.resize(parents.len(), RefRegion::default());
     Ok(out)
 }
 
-/// Regions of rows that ascend and exist.
-pub(super) fn read_regions(dataset: &Dataset, rows: &[u64]) -> Result<Vec<RefRegion>> {
+/// Regions of rows that ascend and exist, in `most` references.
+pub(super) fn read_regions(dataset: &Dataset, rows: &[u64], most: u64) -> Result<Vec<RefRegion>> {
     let layout = RegionLayout::of(dataset)?;
-    let native = |values: &Values| {
-        values
-            .to_native_bytes()
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported("regions of this type".into())))
-    };
     let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
     let hull = Hull::new(first, last);
     if hull.is_dense(rows.len()) {
-        let all = layout.decode(&native(&dataset.values(first..last + 1)?)?)?;
+        let all = layout.decode(dataset.values(first..last + 1)?.bytes(), most)?;
         if all.len() == rows.len() {
             return Ok(all);
         }
         return Ok(rows.iter().filter_map(|&r| all.get((r - first) as usize).copied()).collect());
     }
-    layout.decode(&native(&dataset.values(rows_of(rows, dataset.shape()))?)?)
+    layout.decode(dataset.values(rows_of(rows, dataset.shape()))?.bytes(), most)
 }

@@ -5,7 +5,8 @@ use ndarray::{ArrayD, IxDyn};
 use super::{
     links::{Links, Parents, Step},
     masked::{MaskedArray, MaskedValues, Offsets, Ragged, RaggedValues},
-    numbers::{filled, room},
+    numbers::{filled, room, zeros},
+    place::Places,
     rows::{self, Table},
     sources::{Refs, Regions, Rows, Sel},
 };
@@ -109,7 +110,8 @@ impl<'a> Dereference<'a> {
         self.indices_only = only;
         self
     }
-    /// Bytes that a result may have: 16 GiB if this is not said. A masked result is as wide as its widest parent.
+    /// Bytes that a result may have, and the references that are looked through for it: 16 GiB if this is not said. A
+    /// masked result is as wide as its widest parent; without regions all references of a dataset are looked through.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
@@ -121,14 +123,9 @@ impl<'a> Dereference<'a> {
     /// `Shape` for a row that there is not, or a mask of another length; `Type`; `Usage`; `Limit`; `Corrupt`.
     pub fn masked_indices(&self) -> Result<MaskedArray<u64>> {
         let found = self.follow(true)?;
-        let (cells, shape, mask) = self.cells(&found, size_of::<u64>())?;
-        let mut data = filled("values of a result", mask.len(), 0u64)?;
-        for (&cell, &child) in cells.iter().zip(&found.children) {
-            if let Some(to) = data.get_mut(cell) {
-                *to = child;
-            }
-        }
-        Ok(MaskedArray { data: array(&shape, data)?, mask: array(&shape, mask)? })
+        let padded = self.padded(&found, size_of::<u64>())?;
+        let data = padded.of_children(&found, 1, &found.children)?;
+        Ok(MaskedArray { data: array(&padded.shape, data)?, mask: array(&padded.shape, padded.mask)? })
     }
 
     /// Rows, padded; ascending by the number of the child for each parent. `data` is of type `T`.
@@ -139,9 +136,11 @@ impl<'a> Dereference<'a> {
         let data = self.needs_data()?;
         let found = self.follow(true)?;
         let table = rows::typed::<T>(data, &found.children)?;
-        let (cells, shape, mask) = self.cells(&found, table.per_row.saturating_mul(size_of::<T>()))?;
-        let elements = scatter(&table, &found, &cells, mask.len(), T::default())?;
-        Ok(MaskedArray { data: array(&with_rows(&shape, data), elements)?, mask: array(&shape, mask)? })
+        let padded = self.padded(&found, table.per_row.saturating_mul(size_of::<T>()))?;
+        let blank = |len| filled("values of a result", len, T::default());
+        let elements = padded.of_rows(&found, table, blank)?;
+        let shape = with_rows(&padded.shape, data);
+        Ok(MaskedArray { data: array(&shape, elements)?, mask: array(&padded.shape, padded.mask)? })
     }
 
     /// Rows of a type known at run time, of fixed size; as [`masked`](Self::masked).
@@ -149,32 +148,24 @@ impl<'a> Dereference<'a> {
     /// # Errors
     /// As [`masked`](Self::masked); `Unsupported` for rows of variable length.
     pub fn masked_values(&self) -> Result<MaskedValues> {
-        let data = if self.indices_only { None } else { Some(self.needs_data()?) };
-        let found = self.follow(true)?;
-        let Some(data) = data else {
+        let dims = |shape: &[usize]| shape.iter().map(|&d| d as u64).collect::<Vec<_>>();
+        if self.indices_only {
+            let found = self.follow(true)?;
             let datatype = self.index_type();
+            let padded = self.padded(&found, datatype.size)?;
             let bytes = index_bytes(&datatype, &found.children)?;
-            let children = room("values of a result", found.children.len())?;
-            let children = (0..found.children.len() as u64).fold(children, |mut all: Vec<u64>, i| {
-                all.push(i);
-                all
-            });
-            let numbers = Values::new(datatype, [children.len() as u64], bytes)?;
-            let table = rows::bytes(&Rows::Values(&numbers), &children)?;
-            return self.padded(&table, &Found { steps: found.steps, children }, &Rows::Values(&numbers));
-        };
+            let bytes = padded.of_children(&found, datatype.size, &bytes)?;
+            let data = Values::new(datatype, dims(&padded.shape), bytes)?;
+            return Ok(MaskedValues { data, mask: array(&padded.shape, padded.mask)? });
+        }
+        let data = self.needs_data()?;
+        let found = self.follow(true)?;
         let table = rows::bytes(data, &found.children)?;
-        self.padded(&table, &found, data)
-    }
-
-    fn padded(&self, table: &Table<'_, u8>, found: &Found, data: &Rows<'_>) -> Result<MaskedValues> {
-        let (cells, shape, mask) = self.cells(found, table.per_row)?;
-        let elements = scatter(table, found, &cells, mask.len(), 0u8)?;
-        let dims: Vec<u64> = with_rows(&shape, data).iter().map(|&d| d as u64).collect();
-        Ok(MaskedValues {
-            data: Values::new(data.datatype().clone(), dims, elements)?,
-            mask: array(&shape, mask)?,
-        })
+        let padded = self.padded(&found, table.per_row)?;
+        let bytes = padded.of_rows(&found, table, zeros)?;
+        let shape = dims(&with_rows(&padded.shape, data));
+        let data = Values::new(data.datatype().clone(), shape, bytes)?;
+        Ok(MaskedValues { data, mask: array(&padded.shape, padded.mask)? })
     }
 
     /// Numbers of the children of each parent, in the order of the references.
@@ -195,8 +186,9 @@ impl<'a> Dereference<'a> {
         let found = self.follow(false)?;
         let table = rows::typed::<T>(data, &found.children)?;
         self.bounded(found.children.len(), table.per_row.saturating_mul(size_of::<T>()))?;
-        let values = table.gather(&found.children)?;
-        Ok(Ragged { offsets: Offsets { steps: found.steps }, values, per_row: table.per_row })
+        let per_row = table.per_row;
+        let values = table.into_rows_of(&found.children)?;
+        Ok(Ragged { offsets: Offsets { steps: found.steps }, values, per_row })
     }
 
     /// Rows of a type known at run time, of fixed size; as [`ragged`](Self::ragged).
@@ -217,7 +209,7 @@ impl<'a> Dereference<'a> {
                 let table = rows::bytes(data, &found.children)?;
                 self.bounded(count, table.per_row)?;
                 let dims: Vec<u64> = with_rows(&[count], data).iter().map(|&d| d as u64).collect();
-                Values::new(data.datatype().clone(), dims, table.gather(&found.children)?)?
+                Values::new(data.datatype().clone(), dims, table.into_bytes_of(&found.children)?)?
             }
         };
         Ok(RaggedValues { offsets: Offsets { steps: found.steps }, values })
@@ -277,38 +269,32 @@ impl<'a> Dereference<'a> {
         for (i, step) in self.steps.iter().enumerate() {
             let clip = i == 0 && matches!(self.sel, Sel::Slice { .. });
             let mask = if i == 0 { self.mask.as_deref() } else { None };
-            let Links { offsets, children } = step.links(Parents { rows: &rows, mask, clip }, sorted)?;
-            self.bounded(children.len(), size_of::<u64>())?;
+            let fits = |children: usize| self.bounded(children, size_of::<u64>());
+            let Links { offsets, children } =
+                step.links(Parents { rows: &rows, mask, clip }, sorted, &fits)?;
             steps.push(offsets);
             rows = children;
         }
         Ok(Found { steps, children: rows })
     }
 
-    /// The cell of every child in a padded result, the shape of that, and its mask.
-    fn cells(&self, found: &Found, cell: usize) -> Result<(Vec<usize>, Vec<usize>, Vec<bool>)> {
-        let mut shape = vec![found.steps.first().map_or(0, |s| s.len().saturating_sub(1))];
-        let mut total = shape[0];
-        let mut at: Vec<usize> = room("cells of a result", total)?;
-        at.extend(0..total);
-        for offsets in &found.steps {
+    /// Where the children go in a padded result, whose values are `size` bytes.
+    fn padded(&self, found: &Found, size: usize) -> Result<Padded> {
+        let parents = found.steps.first().map_or(0, |s| s.len().saturating_sub(1));
+        let (mut shape, mut total) = (vec![parents], parents);
+        let mut places = Places::Rows { width: 1 };
+        for (i, offsets) in found.steps.iter().enumerate() {
             let width = offsets.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0).max(1);
             shape.push(width);
             total = total.saturating_mul(width);
-            self.bounded(total, cell)?;
-            let mut next = room("cells of a result", offsets.last().copied().unwrap_or(0))?;
-            for (&parent, span) in at.iter().zip(offsets.windows(2)) {
-                next.extend((0..span[1] - span[0]).map(|i| parent * width + i));
-            }
-            at = next;
+            self.bounded(total, size)?;
+            places = match i.checked_sub(1).and_then(|last| found.steps.get(last)) {
+                None => Places::Rows { width },
+                Some(last) => Places::Chosen { rows: places.of_children(last)?, width },
+            };
         }
-        let mut mask = filled("mask of a result", total, true)?;
-        for &cell in &at {
-            if let Some(masked) = mask.get_mut(cell) {
-                *masked = false;
-            }
-        }
-        Ok((at, shape, mask))
+        let mask = places.mask(found.last(), total)?;
+        Ok(Padded { shape, places, mask })
     }
 }
 
@@ -318,17 +304,47 @@ struct Found {
     children: Vec<u64>,
 }
 
-fn scatter<E: Clone + Send + Sync>(
-    table: &Table<'_, E>,
-    found: &Found,
-    cells: &[usize],
-    total: usize,
-    blank: E,
-) -> Result<Vec<E>> {
-    let len = total.saturating_mul(table.per_row);
-    let mut out = filled("values of a result", len, blank)?;
-    table.scatter(&found.children, cells, &mut out);
-    Ok(out)
+impl Found {
+    /// Offsets of the last step.
+    fn last(&self) -> &[usize] {
+        self.steps.last().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The shape of a padded result, its mask, and where the children go.
+struct Padded {
+    shape: Vec<usize>,
+    places: Places,
+    mask: Vec<bool>,
+}
+
+impl Padded {
+    /// Values that there are one of for every child, of `size` elements.
+    fn of_children<E: H5Type + Copy>(&self, found: &Found, size: usize, values: &[E]) -> Result<Vec<E>> {
+        let mut out = zeros::<E>(self.mask.len().saturating_mul(size))?;
+        self.places.fill(found.last(), size, &mut out, &|_, span, to| {
+            let from = values.get(span.start * size..span.end * size).unwrap_or_default();
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        });
+        Ok(out)
+    }
+
+    /// Rows of children among blank ones.
+    fn of_rows<E: Clone + Send + Sync>(
+        &self,
+        found: &Found,
+        table: Table<'_, E>,
+        blank: impl FnOnce(usize) -> Result<Vec<E>>,
+    ) -> Result<Vec<E>> {
+        if self.mask.len() == found.children.len() && table.is_just(&found.children) {
+            return Ok(table.elements.into_owned());
+        }
+        let mut out = blank(self.mask.len().saturating_mul(table.per_row))?;
+        self.places.fill(found.last(), table.per_row, &mut out, &|_, span, to| {
+            table.copy(found.children.get(span).unwrap_or_default(), to);
+        });
+        Ok(out)
+    }
 }
 
 fn with_rows(shape: &[usize], data: &Rows<'_>) -> Vec<usize> {

@@ -3,15 +3,11 @@
 use std::borrow::Cow;
 
 use super::{
-    numbers::{Hull, Positions, room},
+    numbers::{Hull, Positions, room, zeros},
     region::{intervals_of, rows_of},
     sources::Rows,
 };
 use crate::{Datatype, Error, ErrorKind, H5Type, Result, Selection, Values};
-
-/// Cells that a thread fills at once.
-#[cfg(feature = "parallel")]
-const PIECE: usize = 1 << 14;
 
 /// Rows that are in memory; a row is `per_row` elements.
 pub(super) struct Table<'a, E: Clone> {
@@ -141,21 +137,47 @@ fn in_memory(children: &[u64], values: &Values) -> Result<Positions> {
     Ok(Positions::All(Hull { first: 0, len }))
 }
 
-impl<E: Clone + Send + Sync> Table<'_, E> {
-    fn row(&self, child: u64) -> &[E] {
-        let at = self.positions.get(child).unwrap_or(usize::MAX);
-        let start = at.saturating_mul(self.per_row);
-        self.elements.get(start..start.saturating_add(self.per_row)).unwrap_or_default()
-    }
+/// Rows that a thread copies at once.
+#[cfg(feature = "parallel")]
+const PIECE: usize = 1 << 14;
 
+impl Table<'_, u8> {
     /// The rows of these children, one after the other.
-    pub(super) fn gather(&self, children: &[u64]) -> Result<Vec<E>> {
+    pub(super) fn into_bytes_of(self, children: &[u64]) -> Result<Vec<u8>> {
+        if self.is_just(children) {
+            return Ok(self.elements.into_owned());
+        }
+        let mut out = zeros(children.len().saturating_mul(self.per_row))?;
+        #[cfg(feature = "parallel")]
+        if children.len() > 2 * PIECE && self.per_row > 0 {
+            use rayon::prelude::*;
+            let parts = out.par_chunks_mut(PIECE.saturating_mul(self.per_row));
+            parts.zip(children.par_chunks(PIECE)).for_each(|(out, children)| self.copy(children, out));
+            return Ok(out);
+        }
+        self.copy(children, &mut out);
+        Ok(out)
+    }
+}
+
+/// How many children from the first on follow each other.
+fn follow(children: &[u64]) -> usize {
+    children.windows(2).take_while(|pair| pair[1].wrapping_sub(pair[0]) == 1).count() + 1
+}
+
+impl<E: Clone> Table<'_, E> {
+    /// The rows of these children, one after the other.
+    pub(super) fn into_rows_of(self, children: &[u64]) -> Result<Vec<E>> {
+        if self.is_just(children) {
+            return Ok(self.elements.into_owned());
+        }
         let len = children.len().saturating_mul(self.per_row);
         let mut out = room("rows of a result", len)?;
-        if self.per_row == 1 {
-            out.extend(children.iter().filter_map(|&c| self.row(c).first().cloned()));
-        } else {
-            children.iter().for_each(|&c| out.extend_from_slice(self.row(c)));
+        let mut rest = children;
+        while let Some(&first) = rest.first() {
+            let (run, behind) = rest.split_at(follow(rest));
+            out.extend_from_slice(self.rows(first, run.len()));
+            rest = behind;
         }
         if out.len() != len {
             return Err(Error::new(ErrorKind::Corrupt("a row that was not read".to_owned())));
@@ -163,30 +185,28 @@ impl<E: Clone + Send + Sync> Table<'_, E> {
         Ok(out)
     }
 
-    /// Puts the rows of children into cells: child `i` into cell `cells[i]` of `out`. Cells ascend.
-    pub(super) fn scatter(&self, children: &[u64], cells: &[usize], out: &mut [E]) {
-        #[cfg(feature = "parallel")]
-        if children.len() > 2 * PIECE {
-            let half = children.len() / 2;
-            let split = cells.get(half).copied().unwrap_or(0);
-            let at = split.saturating_mul(self.per_row).min(out.len());
-            let (left, right) = out.split_at_mut(at);
-            rayon::join(
-                || self.put(&children[..half], &cells[..half], 0, left),
-                || self.put(&children[half..], &cells[half..], split, right),
-            );
-            return;
-        }
-        self.put(children, cells, 0, out);
+    /// The elements of `count` rows from that of a child on, which were all asked for.
+    fn rows(&self, child: u64, count: usize) -> &[E] {
+        let at = self.positions.get(child).unwrap_or(usize::MAX);
+        let start = at.saturating_mul(self.per_row);
+        self.elements.get(start..start.saturating_add(count.saturating_mul(self.per_row))).unwrap_or_default()
     }
 
-    fn put(&self, children: &[u64], cells: &[usize], base: usize, out: &mut [E]) {
-        for (&child, cell) in children.iter().zip(cells) {
-            let start = (cell - base).saturating_mul(self.per_row);
-            let row = self.row(child);
-            if let Some(to) = out.get_mut(start..start.saturating_add(row.len())) {
-                to.clone_from_slice(row);
-            }
+    /// Copies the rows of children, one after the other. Those of children that follow each other are copied at once.
+    pub(super) fn copy(&self, children: &[u64], out: &mut [E]) {
+        let (mut children, mut out) = (children, out);
+        while let Some(&first) = children.first() {
+            let (run, rest) = children.split_at(follow(children));
+            let rows = self.rows(first, run.len());
+            let Some((to, behind)) = out.split_at_mut_checked(rows.len()) else { return };
+            to.clone_from_slice(rows);
+            (children, out) = (rest, behind);
         }
+    }
+
+    /// True if the rows of these children are all that is there, in this order.
+    pub(super) fn is_just(&self, children: &[u64]) -> bool {
+        let Positions::All(hull) = &self.positions else { return false };
+        hull.len == children.len() as u64 && children.iter().copied().eq(hull.first..hull.first + hull.len)
     }
 }

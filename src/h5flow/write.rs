@@ -311,7 +311,7 @@ impl H5FlowDataManager {
         let mut regions = match window.and_then(|window| window.get(first, last)) {
             Some(known) if known.len() == rows.len() => known.to_vec(),
             Some(known) => rows.iter().filter_map(|r| known.get((r - first) as usize).copied()).collect(),
-            None => read_regions(&table, &rows)?,
+            None => read_regions(&table, &rows, u64::MAX)?,
         };
         let mut at = 0;
         for (row, change) in changes {

@@ -1,6 +1,9 @@
 //! Names and links.
 
-use std::fmt;
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+};
 
 use crate::model::datatype::Charset;
 
@@ -11,6 +14,10 @@ use crate::model::datatype::Charset;
 pub struct Name(Box<[u8]>);
 
 impl Name {
+    /// As it is displayed.
+    pub(crate) fn to_text(&self) -> Cow<'_, str> {
+        self.to_str().map_or_else(|| Cow::Owned(self.to_string()), Cow::Borrowed)
+    }
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -36,6 +43,12 @@ pub(crate) fn write_escaped(f: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Resul
     Ok(())
 }
 
+/// Names are compared by their bytes.
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to_str() {

@@ -10,9 +10,9 @@ pub(crate) fn join(parent: &str, child: &str) -> String {
     if child.starts_with('/') {
         child.to_owned()
     } else if parent.ends_with('/') {
-        format!("{parent}{child}")
+        [parent, child].concat()
     } else {
-        format!("{parent}/{child}")
+        [parent, "/", child].concat()
     }
 }
 

@@ -52,6 +52,110 @@ fn what_makes_no_sense_is_an_error_that_changes_nothing() {
     std::fs::remove_file(path).unwrap();
 }
 
+/// Everything that is in a file: paths, extents, bytes, and attributes.
+fn content(dm: &H5FlowDataManager) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut groups = vec![(String::new(), dm.fh().unwrap().root().unwrap())];
+    while let Some((path, group)) = groups.pop() {
+        for link in group.links().unwrap() {
+            let path = format!("{path}/{}", link.unwrap().name);
+            let object = dm.fh().unwrap().object(&path).unwrap();
+            let mut attributes: Vec<String> = object
+                .attributes()
+                .unwrap()
+                .into_iter()
+                .map(|a| a.unwrap())
+                .map(|a| format!("{}={:?}", a.name(), a.values().unwrap().bytes()))
+                .collect();
+            attributes.sort();
+            let data = match object.kind().unwrap() {
+                h5::ObjectKind::Group => {
+                    groups.push((path.clone(), object.into_group().unwrap()));
+                    String::new()
+                }
+                _ => {
+                    let dataset = object.into_dataset().unwrap();
+                    let values = dataset.values(h5::Selection::All).unwrap();
+                    format!("{} {:?} {:?}", dataset.datatype(), dataset.shape(), values.bytes())
+                }
+            };
+            out.push(format!("{path} {attributes:?} {data}"));
+        }
+    }
+    out.sort();
+    out
+}
+
+#[test]
+fn what_is_refused_leaves_the_file_as_it_is() {
+    let path = scratch("refused");
+    let dm = H5FlowDataManager::open(&path, "w").unwrap();
+    for name in ["a", "b", "c"] {
+        dm.create_dset::<i32>(name).unwrap();
+        let rows = dm.reserve_data(name, 10).unwrap();
+        dm.write_data(name, rows, &[7i32; 10]).unwrap();
+    }
+    dm.create_ref("a", "b").unwrap();
+    dm.create_ref("c", "b").unwrap();
+    dm.write_ref("a", "b", &[[1u64, 2], [3, 4], [1, 9]]).unwrap();
+    dm.set_attrs("a", &[("note", &5i64)]).unwrap();
+    let before = content(&dm);
+    assert!(before.len() > 10);
+    let wide = h5::Values::of(&[1i64, 2]).unwrap();
+    type Call<'a> = (&'a str, Box<dyn Fn(&H5FlowDataManager) -> h5::Result<()> + 'a>);
+    let calls: Vec<Call<'_>> = vec![
+        ("a parent that there is not", Box::new(|dm| dm.write_ref("a", "b", &[[0u64, 0], [10, 0]]))),
+        ("a child that there is not", Box::new(|dm| dm.write_ref("a", "b", &[[0u64, 0], [0, 10]]))),
+        ("the same backwards", Box::new(|dm| dm.write_ref("b", "a", &[[0u64, 0], [u64::MAX, 0]]))),
+        ("no such references", Box::new(|dm| dm.write_ref("a", "c", &[[0u64, 0]]))),
+        ("no such dataset", Box::new(|dm| dm.write_ref("a", "none", &[[0u64, 0]]))),
+        ("references the other way round", Box::new(|dm| dm.create_ref("b", "a"))),
+        ("references to nothing", Box::new(|dm| dm.create_ref("a", "none"))),
+        ("references from nothing", Box::new(|dm| dm.create_ref("none", "a"))),
+        ("another type", Box::new(|dm| dm.create_dset::<f64>("a"))),
+        (
+            "another shape",
+            Box::new(|dm| {
+                dm.create_dset_of("a", h5::Datatype::integer(4, true, h5::ByteOrder::Little), &[2])
+            }),
+        ),
+        ("rows of another type", Box::new(|dm| dm.write_data("a", 0..2, &[1i64, 2]))),
+        ("rows of another type, known late", Box::new(|dm| dm.write_values("a", 0..2, &wide))),
+        ("rows of another shape", Box::new(|dm| dm.write_data("a", 0..1, &[[1i32, 2]]))),
+        ("too few rows", Box::new(|dm| dm.write_data("a", 0..3, &[1i32, 2]))),
+        ("rows beyond the end", Box::new(|dm| dm.write_data("a", 9..11, &[1i32, 2]))),
+        #[expect(clippy::reversed_empty_ranges)]
+        ("rows that end before they begin", Box::new(|dm| dm.write_data("a", 3..1, &[1i32, 2]))),
+        ("rows of nothing", Box::new(|dm| dm.write_data("none", 0..1, &[1i32]))),
+        ("more rows than there can be", Box::new(|dm| dm.reserve_data("a", u64::MAX).map(drop))),
+        ("rows reserved of nothing", Box::new(|dm| dm.reserve_data("none", 1).map(drop))),
+        ("an attribute of what cannot be", Box::new(|dm| dm.set_attrs("a/data/x", &[("note", &1i64)]))),
+    ];
+    for (what, call) in &calls {
+        assert!(call(&dm).is_err(), "{what}");
+        assert!(content(&dm) == before, "{what}");
+    }
+    dm.finish().unwrap();
+    let dm = H5FlowDataManager::open(&path, "a").unwrap();
+    for (what, call) in &calls {
+        assert!(call(&dm).is_err(), "{what}, opened again");
+    }
+    dm.finish().unwrap();
+    let dm = H5FlowDataManager::open(&path, "r").unwrap();
+    assert!(content(&dm) == before);
+    drop(dm);
+    // Processes that share the file are refused the same.
+    let dm = H5FlowDataManager::options().shared(true).open(&path, "a").unwrap();
+    for (what, call) in &calls {
+        assert!(call(&dm).is_err(), "{what}, shared");
+    }
+    dm.finish().unwrap();
+    let dm = H5FlowDataManager::open(&path, "r").unwrap();
+    assert!(content(&dm) == before);
+    drop(dm);
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn rows_that_need_more_bits_are_refused_or_wide() {
     let path = scratch("wide");
@@ -73,6 +177,23 @@ fn rows_that_need_more_bits_are_refused_or_wide() {
                 assert_eq!(found.row(0), [many + 1]);
             }
             _ => assert_eq!((kind(written), count), ("limit", 0)),
+        }
+        // More references than 31 bits count: a file as if there were as many. They are not looked through at any cost.
+        let mut refs = dm.fh().unwrap().dataset("a/ref/b/ref").unwrap();
+        refs.resize([i32::MAX as u64, 2]).unwrap();
+        let few = h5::h5flow::dereference(5, &refs).max_bytes(1 << 30).ragged_indices();
+        assert_eq!(kind(few), "limit");
+        drop(refs);
+        let written = dm.write_ref("a", "b", &[[0u64, 1]]);
+        let count = dm.get_ref("a", "b").unwrap().0.shape()[0];
+        match layout {
+            RefLayout::Wide => {
+                written.unwrap();
+                let region = dm.get_ref_region("a", "b").unwrap().values(0..1u64).unwrap();
+                let stop = region.get(0).unwrap().members().last().unwrap().1.integer().unwrap();
+                assert_eq!((count, stop), (1 << 31, 1 << 31));
+            }
+            _ => assert_eq!((kind(written), count), ("limit", i32::MAX as u64)),
         }
         dm.close_file().unwrap();
     }

@@ -1,14 +1,29 @@
 //! Random tables and references against a model that looks at every reference for every parent.
 
 use h5::{
-    File,
-    h5flow::{Compression, H5FlowDataManager, RefLayout, RefRegion, Sel, dereference_chain},
+    ErrorKind, File,
+    h5flow::{
+        Compression, H5FlowDataManager, RefLayout, RefRegion, Refs, Regions, Rows, Sel, dereference_chain,
+    },
 };
 use proptest::prelude::*;
 
 /// Children of a parent, in the order of the references.
 fn children(refs: &[[u64; 2]], parent: u64, direction: (usize, usize)) -> Vec<u64> {
     refs.iter().filter(|r| r[direction.0] == parent).map(|r| r[direction.1]).collect()
+}
+
+/// All combinations.
+fn all_of<A: Copy, B: Copy, C: Copy, D: Copy>(a: &[A], b: &[B], c: &[C], d: &[D]) -> Vec<(A, B, C, D)> {
+    let mut out = Vec::new();
+    for &a in a {
+        for &b in b {
+            for &c in c {
+                out.extend(d.iter().map(|&d| (a, b, c, d)));
+            }
+        }
+    }
+    out
 }
 
 fn arrays() -> impl Strategy<Value = (u64, u64, Vec<Vec<[u64; 2]>>)> {
@@ -20,9 +35,13 @@ fn arrays() -> impl Strategy<Value = (u64, u64, Vec<Vec<[u64; 2]>>)> {
 
 fn selection(n: u64) -> impl Strategy<Value = Sel> {
     prop_oneof![
-        (0..n).prop_map(Sel::Index),
-        (0..n, 0..n + 1, 1u64..4).prop_map(|(start, stop, step)| Sel::Slice { start, stop, step }),
-        prop::collection::vec(0..n, 0..20).prop_map(Sel::List),
+        4 => (0..n).prop_map(Sel::Index),
+        4 => (0..n, 0..n + 1, 1u64..4).prop_map(|(start, stop, step)| Sel::Slice { start, stop, step }),
+        4 => prop::collection::vec(0..n, 0..20).prop_map(Sel::List),
+        // Rows that there are not. A negative one cannot be said.
+        1 => (0..2 * n).prop_map(Sel::Index),
+        1 => (0..2 * n, 0..3 * n).prop_map(|(start, stop)| Sel::from(start..stop)),
+        1 => prop::collection::vec(0..n + 3, 0..20).prop_map(Sel::List),
     ]
 }
 
@@ -79,31 +98,94 @@ proptest! {
             prop_assert_eq!(parts, [tight.start, tight.stop]);
         }
 
-        let mut request = dereference_chain(picked, [&refs]).ref_direction(direction);
-        if with_region {
-            request = request.region(&table);
-        }
-        let ragged = request.ragged_indices().unwrap();
-        for (i, expected) in model.iter().enumerate() {
-            prop_assert_eq!(ragged.row(i), &expected[..]);
-        }
+        // All that a request can be made of.
         let data = dm.get_dset(names[1]).unwrap();
-        let masked = request.clone().data(&data).mask(mask.clone()).masked_values().unwrap();
-        let width = model.iter().zip(&mask).filter(|(_, m)| !**m).map(|(c, _)| c.len()).max().unwrap_or(0).max(1);
-        prop_assert_eq!(masked.mask.shape(), &[rows.len(), width]);
-        for (i, (children, masked_out)) in model.iter().zip(&mask).enumerate() {
-            let mut children = if *masked_out { Vec::new() } else { children.clone() };
-            children.sort_unstable();
-            for j in 0..width {
-                prop_assert_eq!(masked.mask[[i, j]], j >= children.len());
-                if let Some(&child) = children.get(j) {
-                    let value = masked.data.get(i * width + j).unwrap().float().unwrap();
-                    prop_assert_eq!(value, if flip { a[child as usize] as f64 } else { b[child as usize] });
+        let pairs = refs.read_as::<u64>(h5::Selection::All).unwrap().into_raw_vec_and_offset().0.as_chunks().0.to_vec();
+        let small: Vec<[u32; 2]> = pairs.iter().map(|&[a, b]: &[u64; 2]| [a as u32, b as u32]).collect();
+        let regions: Vec<RefRegion> = (0..len).map(|parent| {
+            let at: Vec<u64> = (0u64..).zip(&all).filter(|(_, r)| r[direction.0] == parent).map(|(i, _)| i).collect();
+            RefRegion { start: at.first().copied().unwrap_or(0), stop: at.last().map_or(0, |l| l + 1) }
+        }).collect();
+        let array = data.values(h5::Selection::All).unwrap();
+        let value = |child: &u64| if flip { a[*child as usize] as f64 } else { b[*child as usize] };
+        let numbers = |values: &h5::Values| -> Vec<f64> {
+            values.iter().map(|e| e.float().or_else(|| e.integer().map(|i| i as f64)).unwrap()).collect()
+        };
+        for (refs, region, data, mask) in all_of(
+            &[Refs::from(&refs), Refs::from(&pairs), Refs::from(&small)],
+            &[None, Some(Regions::from(&table)), Some(Regions::from(&regions))],
+            &[Rows::from(&data), Rows::from(&array)],
+            &[None, Some(&mask)],
+        ) {
+            let mut request = dereference_chain(picked.clone(), [refs]).ref_direction(direction).data(data);
+            if let Some(region) = region {
+                request = request.region(region);
+            }
+            if let Some(mask) = mask {
+                request = request.mask(mask.clone());
+            }
+            let masked_out = |i: usize| mask.is_some_and(|mask| mask[i]);
+            // A table of regions must have the row, unless a slice ends behind it.
+            let is_slice = matches!(picked, Sel::Slice { .. });
+            let beyond = rows.iter().enumerate().any(|(i, row)| *row >= len && !masked_out(i));
+            if beyond && region.is_some() && !is_slice {
+                for refused in [request.masked_values().err(), request.ragged_indices().err()] {
+                    prop_assert!(matches!(refused.unwrap().kind(), ErrorKind::Shape(_)));
+                }
+                continue;
+            }
+            let wanted = |i: usize| if masked_out(i) { &[][..] } else { &model[i][..] };
+
+            let ragged = request.ragged_values().unwrap();
+            let indices = request.ragged_indices().unwrap();
+            let only = request.clone().indices_only(true).ragged_values().unwrap();
+            prop_assert_eq!(numbers(&only.values), indices.values().iter().map(|i| *i as f64).collect::<Vec<f64>>());
+            let values = numbers(&ragged.values);
+            let typed: Vec<Vec<f64>> = if flip {
+                request.ragged::<i64>().unwrap().iter().map(|r| r.iter().map(|v| *v as f64).collect()).collect()
+            } else {
+                request.ragged::<f64>().unwrap().iter().map(<[f64]>::to_vec).collect()
+            };
+            for i in 0..rows.len() {
+                let expected: Vec<f64> = wanted(i).iter().map(value).collect();
+                prop_assert_eq!(indices.row(i), wanted(i));
+                prop_assert_eq!(&values[ragged.offsets.range(i)], &expected[..]);
+                prop_assert_eq!(&typed[i], &expected);
+            }
+
+            let masked = request.masked_values().unwrap();
+            let indices = request.masked_indices().unwrap();
+            let only = request.clone().indices_only(true).masked_values().unwrap();
+            let typed: Vec<f64> = if flip {
+                request.masked::<i64>().unwrap().data.iter().map(|v| *v as f64).collect()
+            } else {
+                request.masked::<f64>().unwrap().data.iter().copied().collect()
+            };
+            let width = (0..rows.len()).map(|i| wanted(i).len()).max().unwrap_or(0).max(1);
+            prop_assert_eq!(masked.mask.shape(), &[rows.len(), width]);
+            prop_assert!(masked.mask == indices.mask && masked.mask == only.mask);
+            let (values, only) = (numbers(&masked.data), numbers(&only.data));
+            prop_assert_eq!(&values, &typed);
+            for i in 0..rows.len() {
+                let mut children = wanted(i).to_vec();
+                children.sort_unstable();
+                for j in 0..width {
+                    prop_assert_eq!(masked.mask[[i, j]], j >= children.len());
+                    let child = children.get(j);
+                    prop_assert_eq!(values[i * width + j], child.map_or(0.0, value));
+                    prop_assert_eq!(indices.data[[i, j]], child.copied().unwrap_or(0));
+                    prop_assert_eq!(only[i * width + j], child.copied().unwrap_or(0) as f64);
                 }
             }
+            // A mask of another length.
+            let wrong = request.mask(vec![false; rows.len() + 1]).masked_values();
+            prop_assert!(matches!(wrong.unwrap_err().kind(), ErrorKind::Shape(_)));
         }
 
         // There and back again.
+        let beyond = with_region && rows.iter().any(|row| *row >= len);
+        let rows: Vec<u64> = if beyond { Vec::new() } else { rows };
+        let model = if beyond { Vec::new() } else { model };
         let back = dm.get_ref_region(names[1], names[0]).unwrap();
         let chain = dereference_chain(rows.clone(), [&refs, &refs]).ref_directions([direction, (direction.1, direction.0)]);
         let chain = if with_region { chain.regions([&table, &back]) } else { chain };

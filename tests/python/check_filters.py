@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """h5py and hdf5plugin read the file that `cargo test --test write_filters` has written, and find all its datasets equal.
 
-usage: H5_FILTERED_FILE=FILE cargo test --all-features --test write_filters && check_filters.py FILE
+usage: H5_FILTERED_FILE=FILE cargo test --features full --test write_filters && check_filters.py FILE
 """
 
 import sys

@@ -120,7 +120,9 @@ impl<'a> AttributeMessage<'a> {
         if self.name.is_empty() {
             return Err(Error::usage("an attribute without a name"));
         }
-        let mut out = vec![self.version, flags];
+        let mut out =
+            Vec::with_capacity(32 + self.name.len() + datatype.len() + dataspace.len() + self.data.len());
+        out.extend([self.version, flags]);
         put_u16(&mut out, self.name.len() + 1, "length of the name of an attribute")?;
         put_u16(&mut out, datatype.len(), "size of the datatype of an attribute")?;
         put_u16(&mut out, dataspace.len(), "size of the dataspace of an attribute")?;

@@ -90,12 +90,13 @@ pub fn encode_dataspace(dataspace: &Dataspace, version: u8, sizes: Sizes) -> Res
     }
     let rank: u8 = narrow(dims.len(), "rank")?;
     let flags = if max_dims.is_some() { HAS_MAX } else { 0 };
-    let mut out = match (version, dataspace) {
-        (1 | 2, Dataspace::Null) => vec![2, 0, 0, 2],
-        (1, _) => vec![1, rank, flags, 0, 0, 0, 0, 0],
-        (2, _) => vec![2, rank, flags, u8::from(rank > 0)],
+    let mut out = Vec::with_capacity(8 + 16 * dims.len());
+    match (version, dataspace) {
+        (1 | 2, Dataspace::Null) => out.extend([2, 0, 0, 2]),
+        (1, _) => out.extend([1, rank, flags, 0, 0, 0, 0, 0]),
+        (2, _) => out.extend([2, rank, flags, u8::from(rank > 0)]),
         _ => return Err(unknown_version(version)),
-    };
+    }
     let unlimited = all_ones(sizes.length);
     for &dim in dims {
         put_length(&mut out, dim, sizes)?;

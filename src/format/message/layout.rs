@@ -75,7 +75,8 @@ impl LayoutMessage {
     /// # Errors
     /// `Usage` for a layout that this version cannot hold.
     pub fn encode(&self, sizes: Sizes) -> Result<Vec<u8>> {
-        let mut out = vec![self.version];
+        let mut out = Vec::with_capacity(32);
+        out.push(self.version);
         match self.version {
             1 | 2 => self.encode_v1(&mut out, sizes),
             3..=5 => self.encode_v3(&mut out, sizes),

@@ -157,13 +157,9 @@ pub fn encode_link(link: &Link, sizes: Sizes) -> Result<Vec<u8>> {
     }
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let is_utf8 = link.charset == Charset::Utf8;
-    let mut out = vec![
-        1,
-        width_code
-            | flag(link.creation_order.is_some(), HAS_ORDER)
-            | flag(kind != 0, HAS_TYPE)
-            | flag(is_utf8, HAS_CHARSET),
-    ];
+    let mut out = Vec::with_capacity(32 + name.len() + value.len());
+    let order = flag(link.creation_order.is_some(), HAS_ORDER);
+    out.extend([1, width_code | order | flag(kind != 0, HAS_TYPE) | flag(is_utf8, HAS_CHARSET)]);
     if kind != 0 {
         out.push(kind);
     }

@@ -8,8 +8,9 @@
 use std::{marker::PhantomData, ops::Range};
 
 use crate::{
-    element::SwapPlan,
+    element::{H5Type, SwapPlan},
     error::{Error, Result},
+    limits::try_vec,
     source::advise_huge_pages,
 };
 
@@ -126,6 +127,30 @@ pub(crate) unsafe fn zeroed_vec<T>(len: usize) -> Result<Vec<T>> {
         }
         Ok(Vec::from_raw_parts(start.cast(), len, len))
     }
+}
+
+/// An empty vector with room for `len` elements, on huge pages if it is large.
+///
+/// # Errors
+/// `Limit` if there is no memory.
+pub fn room<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
+    let mut out = try_vec(what, len as u64)?;
+    if len.saturating_mul(size_of::<T>()) >= 4 << 20 {
+        advise_huge_pages(out.spare_capacity_mut());
+    }
+    Ok(out)
+}
+
+/// Zeros: plain elements, on huge pages if they are many. Memory is touched only when they are changed.
+///
+/// # Errors
+/// `Usage` for elements that are not plain; `Limit` if there is no memory.
+pub fn zeros<T: H5Type>(len: usize) -> Result<Vec<T>> {
+    if !T::POD {
+        return Err(Error::usage("zeros of elements that are not plain bytes"));
+    }
+    // SAFETY: `T::POD` promises that every bit pattern is a value.
+    unsafe { zeroed_vec(len) }
 }
 
 /// The bytes of plain elements.

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     filter::FilterPipeline,
     model::{
+        datatype::DatatypeClass,
         fill::{AllocationTime, Fill, FillTime, FillValue},
         layout::ChunkIndexType,
         selection::Selection,
@@ -174,6 +175,9 @@ impl State {
         if body.bytes()? >= super::KEYS {
             return Err(Error::limit("bytes of a dataset", body.bytes()?, super::KEYS));
         }
+        if has_small_header(spec) {
+            return Ok(body);
+        }
         // Whatever the header cannot hold is found now and not at the flush.
         let node = Node::new(Body::Dataset(Box::new(body)), spec.attribute_order);
         let encoder = self.encoder(&|_| 0);
@@ -216,6 +220,17 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Whether nothing in the header of a dataset is of any length.
+fn has_small_header(spec: &DatasetSpec) -> bool {
+    use DatatypeClass::{Bitfield, FixedString, Float, Integer, VarString};
+    let simple = matches!(
+        spec.datatype.class,
+        Integer(_) | Float(_) | Bitfield(_) | FixedString { .. } | VarString { .. }
+    );
+    let plain = spec.filters.is_empty() && spec.fill_value.is_none() && !spec.compact;
+    simple && plain && spec.external.is_none() && spec.mappings.is_empty()
 }
 
 /// Checks that external files have room for the largest extent, which only the first dimension can reach.

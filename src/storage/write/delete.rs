@@ -125,7 +125,7 @@ impl State {
         self.load_links(group)?;
         self.touch(group, aspect::LINKS)?;
         let links = &mut self.node_mut(group)?.group_mut()?.links;
-        let entry = links.remove(&Name::from(name));
+        let entry = links.remove(name);
         entry.map(|e| e.target).ok_or_else(|| Error::not_found(Name::from(name).to_string()))
     }
 

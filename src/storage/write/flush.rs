@@ -1,7 +1,5 @@
 //! Flush: the model becomes blocks at fresh addresses, and the superblock leads to them.
 
-use rustc_hash::FxHashMap;
-
 use super::{
     ROOT, State,
     btree_v2::{self, Kind},
@@ -33,6 +31,8 @@ struct Fresh {
     parts: Parts,
     /// Of an object that was in the file before the session.
     messages: Option<Vec<Message>>,
+    /// The whole header, if no address of this flush is in it.
+    settled: Option<Vec<u8>>,
 }
 
 /// What is to be changed in its place: address and bytes.
@@ -55,12 +55,12 @@ impl State {
             dirty.iter().try_for_each(|&id| self.pin(id).map(drop))?;
         }
         let mut fresh = self.places(&dirty)?;
-        let addresses: Vec<u64> = self
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(i, node)| fresh.get(&NodeId(i as u32)).map_or(node.address.unwrap_or(0), |f| f.address))
-            .collect();
+        let mut addresses: Vec<u64> = self.nodes.iter().map(|node| node.address.unwrap_or(0)).collect();
+        for (id, new) in dirty.iter().zip(&fresh) {
+            if let Some(address) = addresses.get_mut(id.0 as usize) {
+                *address = new.address;
+            }
+        }
         let address_of = |id: NodeId| addresses.get(id.0 as usize).copied().unwrap_or(0);
         let (sizes, profile) = (self.superblock.sizes, self.profile);
         let encoder = Encoder { sizes, profile, address_of: &address_of };
@@ -71,19 +71,19 @@ impl State {
         };
         let mut patches = Patches::new();
         let State { nodes, tx, extension, .. } = self;
-        for &id in &dirty {
-            let (Some(node), Some(new)) = (nodes.get(id.0 as usize), fresh.get_mut(&id)) else { continue };
+        for (&id, new) in dirty.iter().zip(&mut fresh) {
+            let Some(node) = nodes.get(id.0 as usize) else { continue };
             parts(tx, new, &mut patches, &encoder, node, ranks)?;
         }
-        for &id in &dirty {
-            let (Some(node), Some(new)) = (nodes.get(id.0 as usize), fresh.get_mut(&id)) else { continue };
+        for (&id, new) in dirty.iter().zip(&mut fresh) {
+            let Some(node) = nodes.get(id.0 as usize) else { continue };
             header(tx, new, &mut patches, &encoder, node, *extension == Some(id))?;
         }
         self.superblock.root = address_of(ROOT);
         for (address, bytes) in patches {
             self.tx.patch(address, &bytes)?;
         }
-        for (id, new) in &fresh {
+        for (id, new) in dirty.iter().zip(&fresh) {
             let Some(node) = self.nodes.get_mut(id.0 as usize) else { continue };
             let old = std::mem::take(&mut node.blocks);
             let pairs = [
@@ -104,7 +104,7 @@ impl State {
         self.superblock = superblock;
         self.has_deleted = false;
         self.extension = None;
-        for (id, new) in fresh {
+        for (id, new) in dirty.iter().zip(fresh) {
             if let Some(node) = self.nodes.get_mut(id.0 as usize) {
                 published(node, new);
             }
@@ -118,8 +118,8 @@ impl State {
     }
 
     /// The addresses of the headers, which are as long with any address.
-    fn places(&mut self, dirty: &[NodeId]) -> Result<FxHashMap<NodeId, Fresh>> {
-        let mut fresh = FxHashMap::default();
+    fn places(&mut self, dirty: &[NodeId]) -> Result<Vec<Fresh>> {
+        let mut fresh = Vec::with_capacity(dirty.len());
         for &id in dirty {
             let node = self.node(id)?;
             let mut new = Fresh { blocks: node.blocks.clone(), parts: node.parts, ..Fresh::default() };
@@ -130,12 +130,19 @@ impl State {
                 }
                 _ => {
                     let encoder = self.encoder(&|_| 0);
-                    let len = encoder.len(node, &encoder.messages(node, &planned(node), true)?)?;
+                    let planned = planned(node);
+                    let messages = encoder.messages(node, &planned, true)?;
+                    let len = if is_settled(node, &planned) {
+                        let bytes = encoder.encode(node, &messages)?;
+                        new.settled.insert(bytes).len() as u64
+                    } else {
+                        encoder.len(node, &messages)?
+                    };
                     new.address = self.tx.allocator.allocate(len)?;
                     new.blocks.header = vec![(new.address, len)];
                 }
             }
-            fresh.insert(id, new);
+            fresh.push(new);
         }
         Ok(fresh)
     }
@@ -173,6 +180,16 @@ fn planned(node: &Node) -> Parts {
         _ => None,
     };
     Parts { links, attributes: attributes_are_dense(node).then_some(dense), ..Parts::default() }
+}
+
+/// Whether the header of a new object names nothing that this flush finds a place for.
+fn is_settled(node: &Node, planned: &Parts) -> bool {
+    let body = match &node.body {
+        Body::Dataset(dataset) => !matches!(dataset.data, RawState::Chunked(_) | RawState::External(_)),
+        Body::Datatype(_) => true,
+        Body::Group(_) | Body::Stored => false,
+    };
+    body && node.stored.is_none() && planned.attributes.is_none()
 }
 
 /// Writes what has changed of what an object has outside its header.
@@ -247,6 +264,9 @@ fn header(
     node: &Node,
     always: bool,
 ) -> Result<()> {
+    if let Some(bytes) = new.settled.take() {
+        return tx.put_at(new.address, &bytes);
+    }
     let messages = encoder.messages(node, &new.parts, true)?;
     if let Some(stored) = &node.stored {
         let count = stored.prefix.version == 1 && u64::from(stored.prefix.reference_count) != node.links();

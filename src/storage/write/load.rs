@@ -19,7 +19,7 @@ use crate::{
     model::{
         dataspace::element_count,
         layout::{ChunkIndexType, ChunkedLayout, Layout},
-        link::{Link, LinkTarget, Name},
+        link::{Link, LinkTarget},
     },
     storage::{
         Store,
@@ -120,7 +120,7 @@ impl State {
     pub(super) fn child(&self, id: NodeId, name: &[u8]) -> Result<Option<Target>> {
         let node = self.node(id)?;
         match &node.body {
-            Body::Group(group) => Ok(group.links.get(&Name::from(name)).map(|link| link.target.clone())),
+            Body::Group(group) => Ok(group.links.get(name).map(|link| link.target.clone())),
             Body::Stored if node.kind() == ObjectKind::Group => {
                 let origin = self.origin()?;
                 let header = self.object_header(id, &origin)?;

@@ -85,7 +85,7 @@ impl Session {
             let id = state.find(address)?;
             state.show_heap(store)?;
             let attributes = &state.node(id)?.attributes;
-            (attributes.map.get(&Name::from(name)).cloned(), attributes.order.tracked)
+            (attributes.map.get(name).cloned(), attributes.order.tracked)
         };
         entry.map(|entry| attribute(store, &entry, tracked)).transpose()
     }

@@ -13,7 +13,7 @@ use crate::model::datatype::*;
 /// # Errors
 /// `Usage` for a type that the format cannot hold.
 pub fn encode_datatype(datatype: &Datatype, container: u8) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(32);
     put(datatype, container.clamp(1, 5), &mut out).in_structure(NAME)?;
     Ok(out)
 }
