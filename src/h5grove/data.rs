@@ -182,9 +182,11 @@ impl Data {
     fn new(source: Source, datatype: &Datatype, mut shape: Vec<u64>) -> Self {
         let (base, inner) = unnest(datatype);
         shape.extend_from_slice(&inner);
+        let dtype = Dtype::of(base);
         Data {
             source,
-            dtype: Dtype::of(base),
+            // Numbers of numpy that are no arrays have the order of the machine.
+            dtype: if shape.is_empty() && dtype.is_numeric() { dtype.little() } else { dtype },
             datatype: base.clone(),
             per_element: product(&inner),
             is_scalar: shape.is_empty(),

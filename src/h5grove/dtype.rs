@@ -164,6 +164,15 @@ impl Dtype {
         matches!(&self.kind, Kind::Time(name) if name.get(1..3) == Some("m8"))
     }
 
+    /// The type with the bytes of its numbers in little-endian order.
+    pub(super) fn little(self) -> Self {
+        let kind = match self.kind {
+            Kind::Time(name) => Kind::Time(name.replace('>', "<")),
+            kind => kind,
+        };
+        Dtype { kind, big: false, ..self }
+    }
+
     /// The type with an equivalent among the typed arrays of JavaScript.
     pub(super) fn safe(&self) -> Self {
         let size = match (&self.kind, self.size) {
@@ -171,11 +180,7 @@ impl Dtype {
             (Kind::Float, 16) => 8,
             (_, size) => size,
         };
-        let kind = match &self.kind {
-            Kind::Time(name) => Kind::Time(name.replace('>', "<")),
-            kind => kind.clone(),
-        };
-        Dtype { kind, size, big: false }
+        Dtype { size, ..self.clone() }.little()
     }
 
     /// True if an element lies in one piece in memory.

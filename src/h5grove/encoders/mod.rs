@@ -217,3 +217,29 @@ fn array(data: &Data, encoding: Encoding) -> Result<()> {
 fn numbers_only(data: &Data, encoding: Encoding) -> Result<()> {
     if data.element_dtype().is_duration() { Err(unsupported(encoding, "durations")) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, Datatype, Values};
+
+    /// An array keeps the order of the file; what numpy makes of one number has that of the machine.
+    #[test]
+    fn lone_numbers_are_little_endian() {
+        let datatype = Datatype::integer(4, false, ByteOrder::Big);
+        let data = |shape: &[u64]| {
+            Data::of_values(Values::new(datatype.clone(), shape, 7u32.to_be_bytes().to_vec()).unwrap())
+        };
+        let encoded = |data: &Data, encoding| encode(data, encoding).unwrap().content;
+        let has = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+        for (shape, bytes, name) in
+            [(&[][..], 7u32.to_le_bytes(), &b"'<u4'"[..]), (&[1], 7u32.to_be_bytes(), b"'>u4'")]
+        {
+            let data = data(shape);
+            assert_eq!(encoded(&data, Encoding::Bin), bytes);
+            let npy = encoded(&data, Encoding::Npy);
+            assert!(has(&npy, name) && npy.ends_with(&bytes), "{shape:?}");
+            assert!(has(&encoded(&data, Encoding::Json), b"7"));
+        }
+    }
+}
