@@ -11,6 +11,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{Error, ErrorKind, File, Policy, Result};
 
+#[cfg(feature = "server")]
+mod arena;
 mod canon;
 mod cat;
 mod change;

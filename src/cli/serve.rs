@@ -4,7 +4,7 @@ use std::{io::Write, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::target::usage;
+use super::{arena, target::usage};
 use crate::{
     Result,
     server::{self, Limits, Options},
@@ -92,6 +92,7 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Result<()> {
     if !folder.is_dir() {
         return Err(usage(format!("{} is no folder", folder.display())));
     }
+    arena::share_one_arena();
     log(arguments.log, arguments.log_json);
     let mut limits = Limits {
         max_response: arguments.max_response,
