@@ -137,6 +137,12 @@ impl Reader {
         self.source.read_at(start, buffer)
     }
 
+    /// Bytes that were there when they were read.
+    fn known(&self, address: u64, len: u64) -> Option<&[u8]> {
+        let start = usize::try_from(self.base.checked_add(address)?).ok()?;
+        self.source.as_slice()?.get(start..start.checked_add(usize::try_from(len).ok()?)?)
+    }
+
     /// Bytes that are addressable.
     pub(crate) fn slice(&self, address: u64, len: u64) -> Option<&[u8]> {
         let start = usize::try_from(self.check(address, len).ok()?).ok()?;
@@ -161,7 +167,7 @@ impl Stored {
 
     pub(crate) fn bytes<'a>(&'a self, reader: &'a Reader) -> &'a [u8] {
         match self {
-            Stored::Range { address, len } => reader.slice(*address, *len).unwrap_or_default(),
+            Stored::Range { address, len } => reader.known(*address, *len).unwrap_or_default(),
             Stored::Owned(bytes) => bytes,
         }
     }
