@@ -34,7 +34,7 @@ pub(crate) struct Reader {
 const MAX_LOSSES: usize = 100;
 
 /// As many blocks are read by positioned reads before a map is used: whoever opens a large file for one dataset pays
-/// no page faults, each of which maps and unmaps many pages.
+/// for no map and no page faults, each of which maps and unmaps many pages.
 const FIRST_READS: u32 = 64;
 
 impl Reader {
@@ -102,7 +102,8 @@ impl Reader {
         }
     }
 
-    fn is_first(&self) -> bool {
+    /// Whether this is one of the first small pieces of a file, which are read without a map.
+    pub(crate) fn is_first(&self) -> bool {
         self.source.copies_faster()
             && self.reads.load(Ordering::Relaxed) < FIRST_READS
             && self.reads.fetch_add(1, Ordering::Relaxed) < FIRST_READS
