@@ -1,6 +1,7 @@
 //! Reads and writes what `benches/compare/compare.py` asks for, and says how long it took.
 //!
-//! A request is a line on standard input: a workload and its arguments. The answer is a line on standard output:
+//! A request is a line on standard input: a workload and its arguments (or the arguments of the command after `--once`,
+//! for a process that does one thing). The answer is a line on standard output:
 //! `OK <wall ms> <checksum> <peak resident MiB> <cpu ms>`, `ERR <text>`, or `NA` for an unknown workload.
 //!
 //! The checksum is the wrapping sum of the data's little-endian 64-bit words (the last one filled up with zeros); for
@@ -198,6 +199,17 @@ fn strings(path: &str, name: &str) -> Answer {
     Ok((times, text_sum(texts.iter())))
 }
 
+/// The same strings as one piece of bytes with offsets.
+fn flat_strings(path: &str, name: &str) -> Answer {
+    let watch = Stopwatch::start();
+    let texts = open(path)?.dataset(name)?.read_texts(..)?;
+    let times = watch.stop();
+    Ok((
+        times,
+        sum(texts.iter().map(|t| t.len() as u64 * 1_000_003 + t.iter().map(|&b| u64::from(b)).sum::<u64>())),
+    ))
+}
+
 fn scalar(path: &str, name: &str) -> Answer {
     let watch = Stopwatch::start();
     let value = open(path)?.dataset(name)?.read_scalar::<f64>()?;
@@ -303,6 +315,7 @@ fn run(request: &[&str]) -> Option<Answer> {
         ["rows", path, name, indices] => rows(path, name, indices),
         ["walk", path] => walk(path),
         ["vlen", path, name] => strings(path, name),
+        ["vlenf", path, name] => flat_strings(path, name),
         ["scalar", path, name] => scalar(path, name),
         ["W1", path, count] => write_plain(path, count),
         ["W2", path, input] => write_deflated(path, input),
@@ -315,17 +328,26 @@ fn run(request: &[&str]) -> Option<Answer> {
     })
 }
 
+/// What is answered to a request.
+fn answer(request: &[&str]) -> String {
+    reset_peak();
+    match run(request) {
+        Some(Ok((times, sum))) => format!("OK {:.4} {sum} {:.1} {:.4}", times.wall, peak_mib(), times.cpu),
+        Some(Err(error)) => format!("ERR {}", error.to_string().replace('\n', " ")),
+        None => "NA".to_owned(),
+    }
+}
+
 fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["--once", request @ ..] = &arguments[..] {
+        println!("{}", answer(request));
+        return Ok(());
+    }
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        reset_peak();
-        match run(&line?.split_whitespace().collect::<Vec<_>>()) {
-            Some(Ok((times, sum))) => {
-                writeln!(output, "OK {:.4} {sum} {:.1} {:.4}", times.wall, peak_mib(), times.cpu)?;
-            }
-            Some(Err(error)) => writeln!(output, "ERR {}", error.to_string().replace('\n', " "))?,
-            None => writeln!(output, "NA")?,
-        }
+        writeln!(output, "{}", answer(&line?.split_whitespace().collect::<Vec<_>>()))?;
         output.flush()?;
     }
     Ok(())

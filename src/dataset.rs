@@ -426,6 +426,12 @@ impl Dataset {
         ArrayViewD::from_shape(IxDyn(&shape), elements).ok()
     }
 
+    /// The bytes of the selected elements as they are stored, and the shape of what is selected.
+    pub(crate) fn stored_elements(&self, selection: impl IntoSelection) -> Result<(Vec<u8>, Vec<u64>)> {
+        let (resolved, shape) = self.select(selection)?;
+        Ok((self.read_bytes(&resolved, element_count(&shape)?)?, shape))
+    }
+
     /// The selected elements, whatever their type is.
     ///
     /// # Errors
@@ -433,8 +439,7 @@ impl Dataset {
     pub fn values(&self, selection: impl IntoSelection) -> Result<Values> {
         let read = || {
             let this = self.fresh()?;
-            let (resolved, shape) = this.select(selection)?;
-            let bytes = this.read_bytes(&resolved, element_count(&shape)?)?;
+            let (bytes, shape) = this.stored_elements(selection)?;
             let store = self.object.store();
             let heap = store.global_heap.session(&store.reader);
             let mut arena = HeapArena::new(store.reader.sizes.offset);

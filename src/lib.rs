@@ -66,6 +66,7 @@ mod rescue;
 pub mod server;
 pub mod source;
 mod storage;
+mod texts;
 
 pub use attribute::Attribute;
 pub use attribute_builder::{AttributeBuilder, AttributeValue};
@@ -102,6 +103,7 @@ pub use storage::{
     transaction::Durability,
     write::{FilterRequest, Profile},
 };
+pub use texts::Texts;
 
 /// For this crate's upper floors, benches and fuzz targets; not part of the API.
 #[doc(hidden)]

@@ -17,6 +17,7 @@ pub(crate) use convert::{convert, is_convertible};
 pub(crate) use heap::{HeapArena, HeapPointer};
 pub use heap::{HeapRead, HeapWrite};
 pub use reference::{ObjectReference, Reference, RegionReference};
+pub(crate) use string::{for_each_text, text_bytes};
 pub(crate) use transfer::{Transfer, has_references, names_places, widened};
 pub(crate) use values::gather;
 pub use values::{Element, Elements, Values};

@@ -32,8 +32,11 @@ pub(crate) fn trim(bytes: &[u8], padding: StringPadding) -> &[u8] {
 
 /// The bytes up to the first NUL.
 pub(crate) fn until_nul(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    &bytes[..end]
+    // Most texts have none, which is found out many bytes at a time.
+    if !bytes.contains(&0) {
+        return bytes;
+    }
+    bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
 fn with_text(
@@ -65,6 +68,26 @@ fn plan(file: &Datatype) -> Result<StringPlan> {
         DatatypeClass::VarString { .. } => Ok(StringPlan::Variable),
         _ => Err(Error::type_mismatch("string", file)),
     }
+}
+
+/// Calls `f` with the text of each element, `bytes` of strings of this type.
+pub(crate) fn for_each_text(
+    datatype: &Datatype,
+    bytes: &[u8],
+    heap: &dyn HeapRead,
+    f: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let plan = plan(datatype)?;
+    bytes.chunks_exact(datatype.size.max(1)).try_for_each(|element| with_text(&plan, element, heap, f))
+}
+
+/// Bytes of all texts that elements of this type say they have; they may be less.
+pub(crate) fn text_bytes(datatype: &Datatype, bytes: &[u8]) -> u64 {
+    if !matches!(datatype.class, DatatypeClass::VarString { .. }) {
+        return bytes.len() as u64;
+    }
+    let len = |element| HeapPointer::decode(element).map_or(0, |pointer| u64::from(pointer.len));
+    bytes.chunks_exact(datatype.size.max(1)).map(len).fold(0, u64::saturating_add)
 }
 
 fn encode(text: &[u8], out: &mut [u8], heap: &mut dyn HeapWrite) -> Result<()> {

@@ -81,6 +81,7 @@ impl<'a> Objects<'a> {
         Objects { collection, at: header_len(sizes), sizes }
     }
 
+    #[inline]
     fn object(&self) -> Result<Option<(GlobalHeapObject, usize)>> {
         let start = self.at.saturating_add(header_len(self.sizes));
         let Some(header) = self.collection.get(self.at..start) else {
@@ -108,6 +109,7 @@ impl<'a> Objects<'a> {
 impl Iterator for Objects<'_> {
     type Item = Result<GlobalHeapObject>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         match self.object().in_structure(NAME) {
             Ok(Some((object, next))) => {

@@ -1,7 +1,7 @@
 //! Global heap: collections of objects that elements of datasets point to. A collection is parsed once.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -108,7 +108,7 @@ impl GlobalHeap {
 
     /// A view for one thread, which remembers the collection it used last.
     pub(crate) fn session<'a>(&'a self, reader: &'a Reader) -> HeapSession<'a> {
-        HeapSession { heap: self, reader, last: RefCell::new(None) }
+        HeapSession { heap: self, reader, last: RefCell::new(None), seen: Cell::new(0) }
     }
 }
 
@@ -118,6 +118,8 @@ pub(crate) struct HeapSession<'a> {
     heap: &'a GlobalHeap,
     reader: &'a Reader,
     last: RefCell<Option<(u64, Arc<Collection>)>>,
+    /// Bytes of all objects so far. One may be pointed to many times: what a file makes of them is bounded.
+    seen: Cell<u64>,
 }
 
 impl HeapRead for HeapSession<'_> {
@@ -125,15 +127,25 @@ impl HeapRead for HeapSession<'_> {
         self.reader.sizes.offset
     }
     fn with_object(&self, address: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let last = self.last.borrow().as_ref().filter(|(a, _)| *a == address).map(|(_, c)| c.clone());
-        let collection = match last {
-            Some(collection) => collection,
-            None => {
-                let collection = self.heap.collection(self.reader, address)?;
-                *self.last.borrow_mut() = Some((address, collection.clone()));
-                collection
+        let call = |collection: &Collection, f: &mut dyn FnMut(&[u8]) -> Result<()>| {
+            let object = collection.object(self.reader, address, index)?;
+            self.seen.set(self.seen.get().saturating_add(object.len() as u64));
+            let allowed = self.reader.limits.allocation;
+            if self.seen.get() > allowed {
+                return Err(Error::limit("bytes of variable length", self.seen.get(), allowed));
             }
+            f(object)
         };
-        f(collection.object(self.reader, address, index)?)
+        if let Some((last, collection)) = &*self.last.borrow()
+            && *last == address
+        {
+            return call(collection, f);
+        }
+        let collection = self.heap.collection(self.reader, address)?;
+        // An element within an element is looked for while the outer one is in use.
+        if let Ok(mut last) = self.last.try_borrow_mut() {
+            *last = Some((address, collection.clone()));
+        }
+        call(&collection, f)
     }
 }
