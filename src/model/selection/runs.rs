@@ -78,6 +78,12 @@ pub(crate) enum Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
+    /// Those of an axis in the chunk at this chunk coordinate.
+    pub(crate) fn of_chunk(axis: Axis, place: u64, chunk: u64) -> Self {
+        let low = place * chunk;
+        Pieces::Window { axis, low, high: low.saturating_add(chunk) }
+    }
+
     pub(crate) fn segments(self) -> Segments<'a> {
         match self {
             Pieces::List(list) => Segments::List(list.iter()),
@@ -317,6 +323,16 @@ impl Resolved {
                 let pieces: Vec<Pieces<'_>> = axes.iter().zip(dims).map(whole).collect();
                 for_each_run(&pieces, dims, &shape, f)
             }
+        }
+    }
+
+    /// The first element in C order, 0 if there is none.
+    pub(crate) fn first(&self, dims: &[u64]) -> u64 {
+        match self {
+            Resolved::Grid(axes) => {
+                axes.iter().zip(dims).fold(0, |n, (a, d)| n.saturating_mul(*d).saturating_add(a.start))
+            }
+            Resolved::Runs(runs) => runs.first().map_or(0, |run| run.source),
         }
     }
 
