@@ -5,10 +5,11 @@ use super::{
     RawData, ReadOptions, Request,
     output::Output,
     parts::{AxisChunks, MAX_RANK, Part, Region, for_each_part, for_each_region},
+    worker::Worker,
 };
 use crate::{
     error::{Context, Error, Result},
-    filter::{ChunkContext, Scratch},
+    filter::ChunkContext,
     model::{
         layout::ChunkedLayout,
         selection::runs::{Axis, Pieces, Resolved, Run, for_each_run, push_within},
@@ -28,13 +29,6 @@ const LARGE: usize = 16 << 10;
 /// Parts of requests that are worked on at a time.
 const BATCH: usize = 1 << 20;
 
-/// What a thread keeps from chunk to chunk.
-#[derive(Default)]
-struct Worker {
-    scratch: Scratch,
-    stored: Vec<u8>,
-}
-
 /// What is wanted of a chunk.
 enum Wanted<'a> {
     /// One region, and where it goes.
@@ -49,8 +43,6 @@ struct Reading<'a> {
     layout: &'a ChunkedLayout,
     table: &'a ChunkTable,
     requests: &'a [Request<'a>],
-    /// Bytes of all results.
-    total: usize,
     chunk_elements: u64,
     chunk_bytes: usize,
 }
@@ -70,7 +62,6 @@ pub(super) fn read(
         layout,
         table,
         requests,
-        total: requests.iter().map(|r| r.out.len()).fold(0, usize::saturating_add),
         chunk_elements: layout.chunk.iter().product(),
         chunk_bytes,
     };
@@ -150,6 +141,11 @@ impl Reading<'_> {
         Ok(())
     }
 
+    #[cfg(feature = "parallel")]
+    fn result_bytes(&self) -> usize {
+        self.requests.iter().map(|r| r.out.len()).fold(0, usize::saturating_add)
+    }
+
     fn for_each_job(
         &self,
         jobs: usize,
@@ -157,14 +153,15 @@ impl Reading<'_> {
         f: &(dyn Fn(usize, &mut Worker) -> Result<()> + Sync),
     ) -> Result<()> {
         #[cfg(feature = "parallel")]
-        if options.threads != 1 && jobs > 1 && self.total.max(self.chunk_bytes) >= PARALLEL {
+        if options.threads != 1 && jobs > 1 && self.result_bytes().max(self.chunk_bytes) >= PARALLEL {
             use rayon::prelude::*;
             // Tiny chunks are handed out in batches.
             let batch = (LARGE / self.chunk_bytes.max(1)).clamp(1, 1 << 10);
             let work = || {
-                (0..jobs.div_ceil(batch)).into_par_iter().try_for_each_init(Worker::default, |worker, b| {
-                    (b * batch..((b + 1) * batch).min(jobs)).try_for_each(|job| f(job, worker))
-                })
+                (0..jobs.div_ceil(batch)).into_par_iter().try_for_each_init(
+                    || self.store.workers.lease(),
+                    |worker, b| (b * batch..((b + 1) * batch).min(jobs)).try_for_each(|job| f(job, worker)),
+                )
             };
             return match self.store.pool() {
                 Some(pool) => pool.install(work),
@@ -172,7 +169,7 @@ impl Reading<'_> {
             };
         }
         let _ = options.threads;
-        let mut worker = Worker::default();
+        let mut worker = self.store.workers.lease();
         (0..jobs).try_for_each(|job| f(job, &mut worker))
     }
 

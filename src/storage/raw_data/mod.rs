@@ -5,6 +5,7 @@ mod chunked;
 mod contiguous;
 pub(crate) mod output;
 mod parts;
+pub(crate) mod worker;
 
 use std::{
     any::TypeId,
