@@ -567,7 +567,7 @@ pub(crate) fn select(dims: &[u64], selection: impl IntoSelection) -> Result<(Res
     let resolved = selection.resolve(dims)?;
     let shape = match shape {
         Some(shape) => shape,
-        None => selection.shape(dims)?,
+        None => resolved.shape()?,
     };
     Ok((resolved, shape))
 }

@@ -253,11 +253,7 @@ impl Selection {
     /// # Errors
     /// `Shape` if the selection does not fit in `dims`.
     pub fn shape(&self, dims: &[u64]) -> Result<Vec<u64>> {
-        let resolved = self.resolve(dims)?;
-        Ok(match (&resolved, self) {
-            (Resolved::Grid(axes), _) => axes.iter().map(Axis::len).collect(),
-            (Resolved::Runs(_), _) => vec![resolved.len()?],
-        })
+        self.resolve(dims)?.shape()
     }
 }
 
@@ -299,13 +295,21 @@ impl super::Blocks {
 }
 
 impl Resolved {
+    /// Shape of what is selected: that of a grid, or one dimension.
+    pub(crate) fn shape(&self) -> Result<Vec<u64>> {
+        match self {
+            Resolved::Grid(axes) => Ok(axes.iter().map(Axis::len).collect()),
+            Resolved::Runs(_) => Ok(vec![self.len()?]),
+        }
+    }
+
     /// Number of elements.
     pub(crate) fn len(&self) -> Result<u64> {
         match self {
-            Resolved::Grid(axes) => {
-                let lens: Vec<u64> = axes.iter().map(Axis::len).collect();
-                element_count(&lens)
-            }
+            Resolved::Grid(axes) => match axes.iter().try_fold(1u64, |n, a| n.checked_mul(a.len())) {
+                Some(len) => Ok(len),
+                None => element_count(&self.shape()?),
+            },
             Resolved::Runs(runs) => Ok(runs.last().map_or(0, |r| r.target + r.len)),
         }
     }

@@ -4,7 +4,7 @@
 use super::{
     RawData, ReadOptions, Request,
     output::Output,
-    parts::{AxisChunks, MAX_RANK, Part, Region, for_each_part, for_each_region},
+    parts::{AxisChunks, Part, Region, for_each_part, for_each_region},
     worker::Worker,
 };
 use crate::{
@@ -37,7 +37,8 @@ enum Wanted<'a> {
     Parts(&'a [Part]),
 }
 
-struct Reading<'a> {
+/// A read of a dataset of `RANK` dimensions at most.
+struct Reading<'a, const RANK: usize> {
     data: &'a RawData,
     store: &'a Store,
     layout: &'a ChunkedLayout,
@@ -55,23 +56,33 @@ pub(super) fn read(
     requests: &[Request<'_>],
     options: ReadOptions,
 ) -> Result<()> {
-    let chunk_bytes = data.chunk_bytes(store, layout)?;
-    let reading = Reading {
-        data,
-        store,
-        layout,
-        table,
-        requests,
-        chunk_elements: layout.chunk.iter().product(),
-        chunk_bytes,
-    };
-    match requests {
-        [Request { selection: Resolved::Grid(axes), out }] => reading.grid(axes, out, options),
-        _ => reading.grouped(options),
+    // Arrays for every possible rank would take longer to clear than a small read.
+    match layout.chunk.len() {
+        0..=4 => Reading::<4>::new(data, store, layout, table, requests)?.read(options),
+        _ => Reading::<32>::new(data, store, layout, table, requests)?.read(options),
     }
 }
 
-impl Reading<'_> {
+impl<'a, const RANK: usize> Reading<'a, RANK> {
+    fn new(
+        data: &'a RawData,
+        store: &'a Store,
+        layout: &'a ChunkedLayout,
+        table: &'a ChunkTable,
+        requests: &'a [Request<'a>],
+    ) -> Result<Self> {
+        let chunk_bytes = data.chunk_bytes(store, layout)?;
+        let chunk_elements = layout.chunk.iter().product();
+        Ok(Reading { data, store, layout, table, requests, chunk_elements, chunk_bytes })
+    }
+
+    fn read(&self, options: ReadOptions) -> Result<()> {
+        match self.requests {
+            [Request { selection: Resolved::Grid(axes), out }] => self.grid(axes, out, options),
+            _ => self.grouped(options),
+        }
+    }
+
     /// One grid: its chunks are found by counting.
     fn grid(&self, axes: &[Axis], out: &Output<'_>, options: ReadOptions) -> Result<()> {
         let chunks = axes.iter().zip(&self.layout.chunk).map(|(a, &c)| AxisChunks::new(a, c));
@@ -79,8 +90,8 @@ impl Reading<'_> {
         let shape: Vec<u64> = axes.iter().map(Axis::len).collect();
         let jobs: usize = chunks.iter().map(AxisChunks::len).product();
         self.for_each_job(jobs, options, &|mut job, worker| {
-            let mut place = [0u64; MAX_RANK];
-            let mut pieces = [Pieces::List(&[]); MAX_RANK];
+            let mut place = [0u64; RANK];
+            let mut pieces = [Pieces::List(&[]); RANK];
             for (d, axis) in chunks.iter().enumerate().rev() {
                 (place[d], pieces[d]) = axis.get(job % axis.len());
                 job /= axis.len();
@@ -99,7 +110,7 @@ impl Reading<'_> {
         let (dims, chunk) = (self.data.dims(), &self.layout.chunk);
         let mut parts = Vec::new();
         for (index, request) in self.requests.iter().enumerate().filter(|(_, r)| r.out.len() > 0) {
-            for_each_part(index, request.selection, dims, chunk, self.table, &mut |part| {
+            for_each_part::<RANK>(index, request.selection, dims, chunk, self.table, &mut |part| {
                 if parts.len() >= batch {
                     self.batch(&mut parts, options)?;
                 }
@@ -114,7 +125,7 @@ impl Reading<'_> {
         // Stable: the parts of a request stay neighbours.
         parts.sort_by_key(|part| part.chunk);
         let place = |group: &[Part]| {
-            let mut place = [0u64; MAX_RANK];
+            let mut place = [0u64; RANK];
             coordinates(group[0].chunk, &self.table.grid, &mut place[..rank]);
             place
         };
@@ -131,11 +142,17 @@ impl Reading<'_> {
                 let done = self.chunk(place, entry, &Wanted::Parts(group), worker);
                 return done.map_err(|e| e.of_selection(first));
             }
-            for_each_region(group, self.requests, place, &self.layout.chunk, &mut |request, region| {
-                let wanted = Wanted::One(region, self.requests[request].out);
-                let done = self.chunk(place, entry, &wanted, worker);
-                if self.requests.len() > 1 { done.map_err(|e| e.of_selection(request)) } else { done }
-            })
+            for_each_region::<RANK>(
+                group,
+                self.requests,
+                place,
+                &self.layout.chunk,
+                &mut |request, region| {
+                    let wanted = Wanted::One(region, self.requests[request].out);
+                    let done = self.chunk(place, entry, &wanted, worker);
+                    if self.requests.len() > 1 { done.map_err(|e| e.of_selection(request)) } else { done }
+                },
+            )
         })?;
         parts.clear();
         Ok(())
@@ -201,7 +218,7 @@ impl Reading<'_> {
         worker: &mut Worker,
     ) -> Result<()> {
         let filters = &self.data.pipeline.filters;
-        let mut first = [0; MAX_RANK];
+        let mut first = [0; RANK];
         for ((f, p), c) in first.iter_mut().zip(place).zip(&self.layout.chunk) {
             *f = p * c;
         }
@@ -300,7 +317,7 @@ impl Reading<'_> {
             Region::Runs(_) => return None,
             Region::Grid { pieces, shape } => {
                 let chunk = &self.layout.chunk;
-                let mut first_targets = [0; MAX_RANK];
+                let mut first_targets = [0; RANK];
                 let fits = pieces.iter().zip(chunk).zip(&mut first_targets).all(|((p, &c), first)| {
                     let single = p.single().filter(|s| s.len == c);
                     *first = single.map_or(0, |s| s.target);
@@ -325,11 +342,13 @@ impl Reading<'_> {
     ) -> Result<()> {
         match wanted {
             Wanted::One(region, out) => f(region, out),
-            Wanted::Parts(parts) => {
-                for_each_region(parts, self.requests, place, &self.layout.chunk, &mut |request, region| {
-                    f(region, self.requests[request].out)
-                })
-            }
+            Wanted::Parts(parts) => for_each_region::<RANK>(
+                parts,
+                self.requests,
+                place,
+                &self.layout.chunk,
+                &mut |request, region| f(region, self.requests[request].out),
+            ),
         }
     }
 

@@ -162,7 +162,7 @@ impl RawData {
             }
             Layout::Chunked(layout) => {
                 let table = self.chunk_table(store, layout)?;
-                chunked::read(self, store, layout, &table, requests, options)
+                chunked::read(self, store, layout, table, requests, options)
             }
             Layout::Virtual { .. } => self.one_by_one(requests, &mut |r| {
                 virtual_dataset::read(self, store, r.selection, r.out, options)
@@ -207,9 +207,9 @@ impl RawData {
     }
 
     /// The table of all chunks, read on first use.
-    pub(crate) fn chunk_table(&self, store: &Store, layout: &ChunkedLayout) -> Result<Arc<ChunkTable>> {
+    pub(crate) fn chunk_table(&self, store: &Store, layout: &ChunkedLayout) -> Result<&ChunkTable> {
         if let Some(table) = self.chunks.get() {
-            return Ok(table.clone());
+            return Ok(table);
         }
         let context = IndexContext {
             reader: &store.reader,
@@ -219,7 +219,7 @@ impl RawData {
             chunk_bytes: self.chunk_bytes(store, layout)? as u64,
         };
         let table = Arc::new(ChunkTable::load(&context)?);
-        Ok(self.chunks.get_or_init(|| table).clone())
+        Ok(self.chunks.get_or_init(|| table))
     }
 
     /// Bytes that the raw data take in the file.

@@ -7,8 +7,6 @@ use crate::{
     storage::chunk_index::{ChunkTable, coordinates},
 };
 
-pub(super) const MAX_RANK: usize = 32;
-
 /// The part of a selection that lies in one chunk.
 pub(super) enum Region<'a> {
     /// In each dimension, counted from the start of the chunk; and the shape of the whole selection.
@@ -28,8 +26,8 @@ pub(super) struct Part {
     pub(super) run: Option<Run>,
 }
 
-/// Calls `f` with each part of a request.
-pub(super) fn for_each_part(
+/// Calls `f` with each part of a request. There are `RANK` dimensions at most.
+pub(super) fn for_each_part<const RANK: usize>(
     request: usize,
     selection: &Resolved,
     dims: &[u64],
@@ -37,7 +35,7 @@ pub(super) fn for_each_part(
     table: &ChunkTable,
     f: &mut dyn FnMut(Part) -> Result<()>,
 ) -> Result<()> {
-    let mut place = [0u64; MAX_RANK];
+    let mut place = [0u64; RANK];
     let place = &mut place[..dims.len()];
     match selection {
         Resolved::Grid(axes) => {
@@ -75,7 +73,7 @@ pub(super) fn for_each_part(
 
 /// Calls `f` with the region of each request that has parts here. All parts are of the chunk at `place`, and those of
 /// one request are neighbours.
-pub(super) fn for_each_region(
+pub(super) fn for_each_region<const RANK: usize>(
     parts: &[Part],
     requests: &[Request<'_>],
     place: &[u64],
@@ -87,8 +85,8 @@ pub(super) fn for_each_region(
         match requests[request].selection {
             Resolved::Runs(_) => f(request, &Region::Runs(parts))?,
             Resolved::Grid(axes) => {
-                let mut pieces = [Pieces::List(&[]); MAX_RANK];
-                let mut shape = [0; MAX_RANK];
+                let mut pieces = [Pieces::List(&[]); RANK];
+                let mut shape = [0; RANK];
                 for (d, axis) in axes.iter().enumerate() {
                     pieces[d] = Pieces::of_chunk(*axis, place[d], chunk[d]);
                     shape[d] = axis.len();
