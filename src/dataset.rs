@@ -245,12 +245,12 @@ impl Dataset {
         }
         let bytes = self.read_bytes(selection, count)?;
         let mut out = try_vec("elements of a read", count)?;
-        self.decode_elements(&bytes, &mut |element| out.push(element))?;
+        self.decode_elements(&bytes, |element| out.push(element))?;
         Ok(out)
     }
 
     /// Calls `f` with each of the stored elements.
-    pub(crate) fn decode_elements<T: H5Type>(&self, bytes: &[u8], f: &mut dyn FnMut(T)) -> Result<()> {
+    pub(crate) fn decode_elements<T: H5Type>(&self, bytes: &[u8], mut f: impl FnMut(T)) -> Result<()> {
         let plan = T::plan(&self.core.datatype)?;
         let store = self.object.store();
         let heap = store.global_heap.session(&store.reader);

@@ -209,8 +209,7 @@ impl Dataset {
         let mut results = Vec::with_capacity(stored.len());
         for (i, (bytes, &count)) in stored.into_iter().zip(&selected.counts).enumerate() {
             let mut elements = try_vec("elements of a read", count as u64)?;
-            self.decode_elements(&bytes, &mut |element| elements.push(element))
-                .map_err(|e| e.of_selection(i))?;
+            self.decode_elements(&bytes, |element| elements.push(element)).map_err(|e| e.of_selection(i))?;
             results.push(elements);
         }
         Ok(results)

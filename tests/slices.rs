@@ -2,12 +2,13 @@
 //! that is mapped and in one that is not, with one thread and with several.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{fmt::Debug, path::Path};
+use std::{fmt::Debug, path::Path, sync::Arc};
 
 use h5::{
     ChunkIndexType, Dataset, Datatype, ErrorKind, File, Group, H5Type, HyperslabDim, IntoSelection, Limits,
     Profile, Selection,
     model::selection::{Blocks, Points},
+    source::{ByteSource, ByteStore, MemoryStore},
 };
 use ndarray::{ArrayD, Axis, s};
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
@@ -222,7 +223,7 @@ fn has_all_layouts(path: &Path, profile: Profile) {
 
 #[test]
 fn an_edit_shows_in_the_next_batch() {
-    let store = std::sync::Arc::new(h5::source::MemoryStore::new());
+    let store = Arc::new(MemoryStore::new());
     let file = File::create_options().create_in(store).unwrap();
     let root = file.root().unwrap();
     let x = root.new_dataset::<i32>().shape(10).resizable().chunk(3).deflate(1);
@@ -234,9 +235,48 @@ fn an_edit_shows_in_the_next_batch() {
     assert_eq!(other.read_stacked::<i32>(std::iter::once(9..12)).unwrap().as_slice().unwrap(), [0, 8, 9]);
 }
 
+/// The bytes of a file in memory.
+fn bytes_of(store: &MemoryStore) -> Vec<u8> {
+    let mut bytes = vec![0; ByteSource::len(store) as usize];
+    store.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn more_chunks_than_can_be_counted() {
+    let store = Arc::new(MemoryStore::new());
+    let file = File::create_options().create_in(store.clone()).unwrap();
+    let root = file.root().unwrap();
+    let extent = 0x1234_5671usize;
+    let x = root.new_dataset::<i32>().shape((extent, extent)).chunk((1, 2)).deflate(1).fill_value(3);
+    x.create("x").unwrap();
+    file.close().unwrap();
+    // Such a dataset cannot be made; its extent is changed afterwards.
+    let end = 1usize << 40;
+    let mut bytes = bytes_of(&store);
+    let header = File::from_bytes(bytes.clone()).unwrap().dataset("x").unwrap().address() as usize;
+    let places: Vec<usize> =
+        (0..bytes.len() - 8).filter(|&at| bytes[at..at + 8] == extent.to_le_bytes()).collect();
+    places.into_iter().for_each(|at| bytes[at..at + 8].copy_from_slice(&end.to_le_bytes()));
+    // Behind signature, version, flags, times and bounds of attributes: the length, the messages, the checksum.
+    let flags = bytes[header + 5];
+    let at = header + 6 + 16 * usize::from(flags >> 5 & 1) + 4 * usize::from(flags >> 4 & 1);
+    let width = 1 << (flags & 3);
+    let len = bytes[at..at + width].iter().rev().fold(0, |n, &b| n << 8 | usize::from(b));
+    let end_of_header = at + width + len;
+    let checksum = h5::internals::checksum::lookup3(&bytes[header..end_of_header]);
+    bytes[end_of_header..end_of_header + 4].copy_from_slice(&checksum.to_le_bytes());
+    let x = File::from_bytes(bytes).unwrap().dataset("x").unwrap();
+    assert_eq!(x.shape(), [1 << 40; 2]);
+    let windows = [s![end - 3.., end - 5..], s![7..10, 8..13], s![end - 4..end - 1, 0..5]];
+    let mut result = vec![0; 45];
+    x.read_stacked_into::<i32>(windows, &mut result).unwrap();
+    assert_eq!(result, [3; 45]);
+}
+
 #[test]
 fn errors_name_the_selection() {
-    let store = std::sync::Arc::new(h5::source::MemoryStore::new());
+    let store = Arc::new(MemoryStore::new());
     let file = File::create_options().create_in(store.clone()).unwrap();
     let root = file.root().unwrap();
     let data: Vec<i32> = (0..100).map(number).collect();
@@ -254,9 +294,8 @@ fn errors_name_the_selection() {
     // The checksum of the fourth chunk is wrong.
     let damaged = x.chunks().unwrap()[3].address;
     file.close().unwrap();
-    h5::source::ByteStore::write_at(&*store, damaged, &[1, 2, 3]).unwrap();
-    let mut bytes = vec![0; h5::source::ByteSource::len(&*store) as usize];
-    h5::source::ByteSource::read_at(&*store, 0, &mut bytes).unwrap();
+    store.write_at(damaged, &[1, 2, 3]).unwrap();
+    let bytes = bytes_of(&store);
     for threads in [1, 2] {
         let mut limits = Limits::default();
         limits.allocation = 4000;

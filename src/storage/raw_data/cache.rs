@@ -35,6 +35,12 @@ impl ChunkCache {
         bytes <= self.capacity
     }
 
+    /// True if a chunk is there. That does not count as a use.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn has(&self, number: u64) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).chunks.contains_key(&number)
+    }
+
     pub(crate) fn get(&self, number: u64) -> Option<Arc<Vec<u8>>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;

@@ -11,6 +11,7 @@ use crate::{
     error::{Context, Error, Result},
     filter::ChunkContext,
     model::{
+        dataspace::element_count,
         layout::ChunkedLayout,
         selection::runs::{Axis, Pieces, Resolved, Run, for_each_run, push_within},
     },
@@ -89,13 +90,18 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         let chunks: Vec<AxisChunks> = chunks.collect();
         let shape: Vec<u64> = axes.iter().map(Axis::len).collect();
         let jobs: usize = chunks.iter().map(AxisChunks::len).product();
-        self.for_each_job(jobs, options, &|mut job, worker| {
+        let find = |mut job: usize| {
             let mut place = [0u64; RANK];
             let mut pieces = [Pieces::List(&[]); RANK];
             for (d, axis) in chunks.iter().enumerate().rev() {
                 (place[d], pieces[d]) = axis.get(job % axis.len());
                 job /= axis.len();
             }
+            (place, pieces)
+        };
+        let number = |job| self.table.number(&find(job).0[..axes.len()]);
+        self.for_each_job(jobs, options, &number, &|job, worker| {
+            let (place, pieces) = find(job);
             let place = &place[..axes.len()];
             let region = Region::Grid { pieces: &pieces[..axes.len()], shape: &shape };
             self.chunk(place, self.table.get(place), &Wanted::One(&region, out), worker)
@@ -108,8 +114,14 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
     fn grouped(&self, options: ReadOptions) -> Result<()> {
         let batch = BATCH.max(self.requests.len());
         let (dims, chunk) = (self.data.dims(), &self.layout.chunk);
+        // A part is found again by the number of its chunk.
+        let numbered = element_count(&self.table.grid).is_ok();
         let mut parts = Vec::new();
         for (index, request) in self.requests.iter().enumerate().filter(|(_, r)| r.out.len() > 0) {
+            if let (false, Resolved::Grid(axes)) = (numbered, request.selection) {
+                self.grid(axes, request.out, options).map_err(|e| e.of_selection(index))?;
+                continue;
+            }
             for_each_part::<RANK>(index, request.selection, dims, chunk, self.table, &mut |part| {
                 if parts.len() >= batch {
                     self.batch(&mut parts, options)?;
@@ -133,7 +145,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         let mut groups: Vec<(Option<ChunkEntry>, &[Part])> =
             groups.map(|group| (self.table.get(&place(group)[..rank]), group)).collect();
         groups.sort_by_key(|(entry, _)| entry.map(|e| e.address));
-        self.for_each_job(groups.len(), options, &|job, worker| {
+        self.for_each_job(groups.len(), options, &|job| groups[job].1[0].chunk, &|job, worker| {
             let (entry, group) = groups[job];
             let place = place(group);
             let place = &place[..rank];
@@ -158,19 +170,27 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         Ok(())
     }
 
+    /// True if there is enough to do for several threads: much to copy, or several chunks to decode.
     #[cfg(feature = "parallel")]
-    fn result_bytes(&self) -> usize {
-        self.requests.iter().map(|r| r.out.len()).fold(0, usize::saturating_add)
+    fn is_worth_sharing(&self, jobs: usize, number: &dyn Fn(usize) -> u64) -> bool {
+        let copied = self.requests.iter().map(|r| r.out.len()).fold(0, usize::saturating_add);
+        if copied >= PARALLEL || self.data.pipeline.filters.is_empty() {
+            return jobs > 1 && copied >= PARALLEL;
+        }
+        let wanted = (PARALLEL / self.chunk_bytes.max(1)).max(2);
+        (0..jobs).filter(|&job| !self.data.cache.has(number(job))).take(wanted).count() == wanted
     }
 
+    /// Calls `f` for each job, of which each is for a chunk of that number.
     fn for_each_job(
         &self,
         jobs: usize,
         options: ReadOptions,
+        number: &dyn Fn(usize) -> u64,
         f: &(dyn Fn(usize, &mut Worker) -> Result<()> + Sync),
     ) -> Result<()> {
         #[cfg(feature = "parallel")]
-        if options.threads != 1 && jobs > 1 && self.result_bytes().max(self.chunk_bytes) >= PARALLEL {
+        if options.threads != 1 && jobs > 1 && self.is_worth_sharing(jobs, number) {
             use rayon::prelude::*;
             // Tiny chunks are handed out in batches.
             let batch = (LARGE / self.chunk_bytes.max(1)).clamp(1, 1 << 10);
@@ -185,7 +205,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
                 None => work(),
             };
         }
-        let _ = options.threads;
+        let _ = (options.threads, number);
         let mut worker = self.store.workers.lease();
         (0..jobs).try_for_each(|job| f(job, &mut worker))
     }
