@@ -9,7 +9,6 @@ use crate::{
     element::{H5Type, HeapArena, SwapPlan, Values, convert, gather, is_convertible},
     error::{Error, Result},
     filter::{ChunkContext, FilterSpec, Scratch},
-    limits::try_vec,
     model::{
         dataspace::{Dataspace, element_count},
         datatype::Datatype,
@@ -24,7 +23,7 @@ use crate::{
         dataset::DatasetCore,
         raw_data::{
             ReadOptions, Request,
-            output::{Output, bytes_of_mut, elements_of, zeros},
+            output::{Output, bytes_of_mut, elements_of, room, zeros},
         },
         resolve::Location,
         virtual_dataset,
@@ -244,7 +243,7 @@ impl Dataset {
             return Ok(out);
         }
         let bytes = self.read_bytes(selection, count)?;
-        let mut out = try_vec("elements of a read", count)?;
+        let mut out = room("elements of a read", usize::try_from(count).unwrap_or(usize::MAX))?;
         self.decode_elements(&bytes, |element| out.push(element))?;
         Ok(out)
     }
@@ -470,7 +469,7 @@ impl Dataset {
             let bytes = this.read_bytes(&resolved, count)?;
             let plan = T::plan(&to)?;
             let mut number = vec![0; to.size];
-            let mut out = try_vec("elements of a read", count)?;
+            let mut out = room("elements of a read", usize::try_from(count).unwrap_or(usize::MAX))?;
             for element in bytes.chunks_exact(from.size.max(1)) {
                 convert(from, element, &to, &mut number).ok_or_else(|| Error::type_mismatch(&to, from))?;
                 out.push(T::decode(&plan, &number, &HeapArena::default())?);

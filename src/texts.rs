@@ -4,8 +4,8 @@ use crate::{
     dataset::Dataset,
     element::{for_each_text, text_bytes},
     error::{Error, Result},
-    limits::try_vec,
     model::selection::IntoSelection,
+    storage::raw_data::output::room,
 };
 
 /// Strings of a dataset as bytes and offsets, as columns of data frames and Arrow arrays have them: a fraction of what
@@ -82,11 +82,11 @@ impl Dataset {
         let store = self.store();
         let heap = store.global_heap.session(&store.reader);
         let datatype = this.datatype();
-        let count = (stored.len() / datatype.size.max(1)) as u64;
-        let mut offsets = try_vec("offsets of strings", count + 1)?;
+        let count = stored.len() / datatype.size.max(1);
+        let mut offsets = room("offsets of strings", count + 1)?;
         // Where no two elements share a text, the file has them all.
-        let room = text_bytes(datatype, &stored).min(store.reader.end());
-        let mut bytes = try_vec("bytes of strings", room)?;
+        let expected = text_bytes(datatype, &stored).min(store.reader.end());
+        let mut bytes = room("bytes of strings", usize::try_from(expected).unwrap_or(usize::MAX))?;
         offsets.push(0);
         for_each_text(datatype, &stored, &heap, &mut |text| {
             if bytes.try_reserve(text.len()).is_err() {

@@ -39,11 +39,12 @@ pub(crate) fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
+#[inline]
 fn with_text(
     plan: &StringPlan,
     bytes: &[u8],
-    heap: &dyn HeapRead,
-    f: &mut dyn FnMut(&[u8]) -> Result<()>,
+    heap: &(impl HeapRead + ?Sized),
+    f: &mut impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     match plan {
         StringPlan::Fixed(padding) => f(trim(bytes, *padding)),
@@ -74,8 +75,8 @@ fn plan(file: &Datatype) -> Result<StringPlan> {
 pub(crate) fn for_each_text(
     datatype: &Datatype,
     bytes: &[u8],
-    heap: &dyn HeapRead,
-    f: &mut dyn FnMut(&[u8]) -> Result<()>,
+    heap: &impl HeapRead,
+    f: &mut impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let plan = plan(datatype)?;
     bytes.chunks_exact(datatype.size.max(1)).try_for_each(|element| with_text(&plan, element, heap, f))

@@ -61,6 +61,7 @@ impl Collection {
         Ok(Collection { block: Stored::new(address, bytes), objects, sparse, damage })
     }
 
+    #[inline]
     fn object<'a>(&'a self, reader: &'a Reader, address: u64, index: u32) -> Result<&'a [u8]> {
         let range = match self.objects.get(index as usize) {
             Some(&(start, len)) if len != u32::MAX => Some((start as usize, len as usize)),
@@ -122,30 +123,35 @@ pub(crate) struct HeapSession<'a> {
     seen: Cell<u64>,
 }
 
+impl HeapSession<'_> {
+    #[inline]
+    fn counted<'o>(&self, object: &'o [u8]) -> Result<&'o [u8]> {
+        self.seen.set(self.seen.get().saturating_add(object.len() as u64));
+        match self.reader.limits.allocation {
+            allowed if self.seen.get() > allowed => {
+                Err(Error::limit("bytes of variable length", self.seen.get(), allowed))
+            }
+            _ => Ok(object),
+        }
+    }
+}
+
 impl HeapRead for HeapSession<'_> {
     fn offset_size(&self) -> u8 {
         self.reader.sizes.offset
     }
+    #[inline]
     fn with_object(&self, address: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let call = |collection: &Collection, f: &mut dyn FnMut(&[u8]) -> Result<()>| {
-            let object = collection.object(self.reader, address, index)?;
-            self.seen.set(self.seen.get().saturating_add(object.len() as u64));
-            let allowed = self.reader.limits.allocation;
-            if self.seen.get() > allowed {
-                return Err(Error::limit("bytes of variable length", self.seen.get(), allowed));
-            }
-            f(object)
-        };
         if let Some((last, collection)) = &*self.last.borrow()
             && *last == address
         {
-            return call(collection, f);
+            return f(self.counted(collection.object(self.reader, address, index)?)?);
         }
         let collection = self.heap.collection(self.reader, address)?;
         // An element within an element is looked for while the outer one is in use.
         if let Ok(mut last) = self.last.try_borrow_mut() {
             *last = Some((address, collection.clone()));
         }
-        call(&collection, f)
+        f(self.counted(collection.object(self.reader, address, index)?)?)
     }
 }
