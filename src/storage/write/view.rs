@@ -150,7 +150,6 @@ impl Session {
         if let Some(table) = table {
             let _ = raw.chunks.set(table);
         }
-        state.tx.drain()?;
         // The sources of a virtual dataset may be in this session.
         drop(state);
         let stored_dims = raw.dims().to_vec();
@@ -171,7 +170,7 @@ impl State {
     /// Writes the open collection of the global heap, so that it can be read.
     fn show_heap(&mut self, store: &Store) -> Result<()> {
         self.heap.show(&mut self.tx)?.into_iter().for_each(|changed| store.global_heap.forget(changed));
-        self.tx.drain()
+        Ok(())
     }
 }
 
