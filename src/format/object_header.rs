@@ -201,13 +201,22 @@ impl HeaderPrefix {
     /// `Corrupt` if the size of chunk 0 does not fit the width that the flags give.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(MAX_PREFIX_LEN);
+        self.put(&mut out)?;
+        Ok(out)
+    }
+
+    /// Appends the bytes of the prefix.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn put(&self, out: &mut Vec<u8>) -> Result<()> {
         if self.version == 1 {
             out.extend_from_slice(&[1, 0]);
             out.extend_from_slice(&self.message_count.to_le_bytes());
             out.extend_from_slice(&self.reference_count.to_le_bytes());
             out.uint(self.chunk0_size, 4).in_structure(NAME)?;
             out.extend_from_slice(&[0; 4]);
-            return Ok(out);
+            return Ok(());
         }
         if self.times.is_some() != (self.flags & TIMES != 0)
             || self.phase_change.is_some() != (self.flags & PHASE_CHANGE != 0)
@@ -223,8 +232,7 @@ impl HeaderPrefix {
             out.extend_from_slice(&compact.to_le_bytes());
             out.extend_from_slice(&dense.to_le_bytes());
         }
-        out.uint(self.chunk0_size, 1 << (self.flags & 3)).in_structure(NAME)?;
-        Ok(out)
+        out.uint(self.chunk0_size, 1 << (self.flags & 3)).in_structure(NAME)
     }
 }
 

@@ -276,8 +276,8 @@ impl ByteSource for PatchedStore {
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let ahead = self.read();
-        let untouched = offset >= ahead.gathered_end()
-            || offset.saturating_add(buffer.len() as u64) <= ahead.gathered_at;
+        let untouched =
+            offset >= ahead.gathered_end() || offset.saturating_add(buffer.len() as u64) <= ahead.gathered_at;
         if ahead.pieces.is_empty() && untouched {
             drop(ahead);
             return self.store.read_at(offset, buffer);

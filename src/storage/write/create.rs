@@ -181,7 +181,7 @@ impl State {
         // Whatever the header cannot hold is found now and not at the flush.
         let node = Node::new(Body::Dataset(Box::new(body)), spec.attribute_order);
         let encoder = self.encoder(&|_| 0);
-        encoder.encode(&node, &encoder.messages(&node, &Parts::default(), true)?)?;
+        encoder.header(&node, &Parts::default(), true)?;
         match node.body {
             Body::Dataset(body) => Ok(*body),
             _ => Err(Error::usage("not a dataset")),

@@ -71,9 +71,8 @@ impl Session {
         let mut state = self.edit()?;
         let id = state.open(address)?;
         state.load_attributes(id)?;
-        let key = Name::from(name);
-        let missing = || Error::not_found(format!("attribute {key}"));
-        let entry = state.node_mut(id)?.attributes.map.remove(&key).ok_or_else(missing)?;
+        let missing = || Error::not_found(format!("attribute {}", Name::from(name)));
+        let entry = state.node_mut(id)?.attributes.map.remove(name).ok_or_else(missing)?;
         state.touch(id, aspect::ATTRIBUTES)?;
         state.release_datatype(&entry)
     }
@@ -86,11 +85,11 @@ impl Session {
         let (old, key) = (Name::from(name), Name::from(new));
         let charset = super::edit::charset(new)?;
         let map = &state.node(id)?.attributes.map;
-        let entry = map.get(&old).ok_or_else(|| Error::not_found(format!("attribute {old}")))?;
+        let entry = map.get(name).ok_or_else(|| Error::not_found(format!("attribute {old}")))?;
         if old == key {
             return Ok(());
         }
-        if map.contains_key(&key) {
+        if map.contains(new) {
             return Err(Error::usage(format!("there is an attribute {key} already")));
         }
         if is_shared(entry) {
@@ -105,7 +104,7 @@ impl Session {
         }
         state.touch(id, aspect::ATTRIBUTES)?;
         let map = &mut state.node_mut(id)?.attributes.map;
-        map.remove(&old);
+        map.remove(name);
         map.insert(key, entry);
         Ok(())
     }
@@ -191,8 +190,7 @@ impl State {
         let Ok(node) = self.node_mut(id) else { return };
         let published = node.published;
         (node.deleted, node.dirty) = (true, 0);
-        let all = std::mem::take(&mut node.blocks);
-        blocks.extend(all.header.into_iter().chain(all.links).chain(all.attributes).chain(all.index));
+        blocks.extend(std::mem::take(&mut node.blocks).iter());
         if published {
             blocks.into_iter().for_each(|block| self.tx.allocator.leave(block));
             self.has_deleted = true;
@@ -205,11 +203,11 @@ impl State {
         if let Body::Dataset(dataset) = &node.body {
             return dataset.committed;
         }
-        let message = node.stored.as_ref()?.messages.iter().find(|m| m.is(MessageType::Datatype))?;
+        let message = node.stored.as_ref()?.messages.find(MessageType::Datatype)?;
         if message.flags & crate::format::object_header::SHARED == 0 {
             return None;
         }
-        match decode_shared(&message.body, self.superblock.sizes).ok()?.0 {
+        match decode_shared(message.body, self.superblock.sizes).ok()?.0 {
             SharedPointer::Committed(address) => Some(address),
             _ => None,
         }
@@ -224,7 +222,7 @@ impl State {
         self.load_links(id)?;
         let group = self.node_mut(id)?.group_mut()?;
         let links = std::mem::take(&mut group.links);
-        if let Some((btree, heap)) = group.symbol_table {
+        if let Some((btree, heap)) = group.symbol_table.as_deref().copied() {
             use crate::format::{btree_v1::KeyKind, local_heap::LocalHeap};
             let sizes = self.superblock.sizes;
             blocks.push((btree, KeyKind::Group.node_len(0, sizes) as u64));

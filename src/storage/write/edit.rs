@@ -259,7 +259,7 @@ impl Session {
         let charset = charset(name)?;
         let key = Name::from(name);
         state.load_attributes(id)?;
-        if !replace && state.node(id)?.attributes.map.contains_key(&key) {
+        if !replace && state.node(id)?.attributes.map.contains(name) {
             return Err(Error::usage(format!("there is an attribute {key} already")));
         }
         if name.len() > 1 << 12 {
@@ -280,7 +280,7 @@ impl Session {
             )));
         }
         let attributes = &state.node(id)?.attributes;
-        let order = attributes.map.get(&key).map_or(attributes.next_order, |old| old.order);
+        let order = attributes.map.get(name).map_or(attributes.next_order, |old| old.order);
         state.touch(id, aspect::ATTRIBUTES)?;
         let attributes = &mut state.node_mut(id)?.attributes;
         attributes.next_order = attributes.next_order.max(order.saturating_add(1));

@@ -46,7 +46,7 @@ pub(super) fn build(
     tx: &mut Transaction,
     blocks: &mut Vec<Block>,
     kind: HeapKind,
-    objects: &[Vec<u8>],
+    objects: &[&[u8]],
     sizes: Sizes,
 ) -> Result<(u64, Vec<Vec<u8>>)> {
     let header = FractalHeapHeader {
@@ -78,7 +78,7 @@ pub(super) fn build(
     let address = tx.allocator.allocate(len)?;
     blocks.push((address, len));
     let is_huge = |object: &[u8]| object.len() > MAX_MANAGED as usize;
-    let managed: Vec<&[u8]> = objects.iter().map(Vec::as_slice).filter(|o| !is_huge(o)).collect();
+    let managed: Vec<&[u8]> = objects.iter().copied().filter(|o| !is_huge(o)).collect();
     let table = header.table()?;
     let offsets = Vec::with_capacity(managed.len());
     let mut builder =

@@ -9,8 +9,8 @@ use super::{
     header::{MAX_MESSAGE, attribute_body},
     mapping::selection_style,
     node::{
-        AttributeEntry, Attributes, Body, ChunkedState, DatasetBody, GroupBody, LinkEntry, Message, Node,
-        NodeId, Order, Parts, RawState, Target, aspect,
+        AttributeEntry, Attributes, Body, ChunkedState, DatasetBody, GroupBody, LinkEntry, Node, NodeId,
+        Order, Parts, RawState, Target, aspect,
     },
     spec::{FilterRequest, check_datatype, filter_spec, index_type},
 };
@@ -153,7 +153,7 @@ impl Session {
         body.bytes()?;
         let node = Node::new(Body::Dataset(Box::new(body)), import.attribute_order);
         let encoder = state.encoder(&|_| 0);
-        encoder.encode(&node, &encoder.messages(&node, &Parts::default(), true)?)?;
+        encoder.header(&node, &Parts::default(), true)?;
         let id = state.push(node)?;
         state.count_use(committed)?;
         Ok(id.key())
@@ -176,7 +176,7 @@ impl Session {
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
         }
-        if state.node(id)?.attributes.map.contains_key(import.name) {
+        if state.node(id)?.attributes.map.contains(import.name.as_bytes()) {
             return Err(Error::usage(format!("there is an attribute {} already", import.name)));
         }
         let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
@@ -204,7 +204,7 @@ impl Session {
         let mut state = self.edit()?;
         let id = state.open(group)?;
         state.load_links(id)?;
-        if state.node(id)?.group()?.links.contains_key(name) {
+        if state.node(id)?.group()?.links.contains(name.as_bytes()) {
             return Err(Error::usage(format!("there is a link {name} already")));
         }
         let is_old = state.node(id)?.group()?.symbol_table.is_some();
@@ -277,9 +277,8 @@ impl Session {
         match &mut node.stored {
             None => node.comment = Some(comment.clone()),
             Some(stored) => {
-                stored.messages.retain(|m| !m.is(MessageType::Comment));
-                let id = MessageType::Comment.id();
-                stored.messages.push(Message { id, flags: 0, order: None, body });
+                stored.messages.remove(MessageType::Comment);
+                stored.messages.put_body(MessageType::Comment, 0, &body);
             }
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! written needs it: then it is pinned. All others are given a new one by every flush that changes them.
 
 mod btree_v2;
+mod by_name;
 mod chunk_data;
 mod chunk_index;
 mod committed;
@@ -25,6 +26,7 @@ mod implicit;
 mod import;
 mod load;
 mod mapping;
+mod messages;
 mod node;
 mod raw_chunk;
 mod spec;
@@ -46,6 +48,7 @@ pub(crate) use self::{
 use self::{
     global_heap::HeapWriter,
     header::Encoder,
+    messages::Messages,
     node::{Body, Node},
 };
 use super::{
@@ -327,14 +330,15 @@ impl State {
     /// address.
     fn touch(&mut self, id: NodeId, part: u8) -> Result<()> {
         self.node_mut(id)?.version += 1;
-        let mut found = vec![(id, part)];
-        while let Some((id, part)) = found.pop() {
+        let (mut found, mut next) = (Vec::new(), Some((id, part)));
+        while let Some((id, part)) = next {
             let node = self.node_mut(id)?;
             let was_clean = node.dirty == 0;
             node.dirty |= part;
             if was_clean && node.published && node.pinned.is_none() {
                 found.extend(node.parents.iter().map(|&parent| (parent, aspect::LINKS)));
             }
+            next = found.pop();
         }
         Ok(())
     }
@@ -354,7 +358,8 @@ impl State {
             None => {
                 // Room for what usually comes; the rest will be in a continuation.
                 let encoder = self.encoder(&|_| 0);
-                let messages = encoder.messages(node, &node::Parts::default(), false)?;
+                let mut messages = Messages::default();
+                encoder.messages(&mut messages, node, &node::Parts::default(), false)?;
                 let len = encoder.len(node, &messages)?.saturating_add(160).next_multiple_of(64).max(320);
                 let address = self.tx.allocator.allocate_header(len, self.tx.base())?;
                 let node = self.node_mut(id)?;

@@ -58,8 +58,7 @@ impl Session {
     pub(crate) fn link(&self, address: u64, name: &[u8]) -> Result<Option<Link>> {
         let state = self.lock();
         let group = state.node(state.find(address)?)?.group()?;
-        let name = Name::from(name);
-        Ok(group.links.get(&name).map(|entry| link(&name, entry, group.order.tracked)))
+        Ok(group.links.get(name).map(|entry| link(&Name::from(name), entry, group.order.tracked)))
     }
 
     /// The attributes of an object, by name.
