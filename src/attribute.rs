@@ -13,7 +13,7 @@ use crate::{
         link::Name,
     },
     object::{NamedDatatype, Object, committed},
-    read::{array, one},
+    read::array,
     storage::attributes::AttributeData,
 };
 
@@ -31,7 +31,8 @@ impl Attribute {
 
     fn named<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|e| {
-            e.of_object(&format!("{}@{}", self.object.path, self.data.name)).in_file(&self.object.store.name)
+            e.of_object(&format!("{}@{}", self.object.path(), self.data.name))
+                .in_file(&self.object.store().name)
         })
     }
 
@@ -78,9 +79,13 @@ impl Attribute {
     pub fn read_vec<T: H5Type>(&self) -> Result<Vec<T>> {
         let read = || {
             let plan = T::plan(&self.data.datatype)?;
-            let heap = self.object.store.global_heap.session(&self.object.store.reader);
+            let heap = self.object.store().global_heap.session(&self.object.store().reader);
             let size = self.data.datatype.size.max(1);
-            self.data.bytes.chunks_exact(size).map(|element| T::decode(&plan, element, &heap)).collect()
+            let mut values = Vec::with_capacity(self.data.bytes.len() / size);
+            for element in self.data.bytes.chunks_exact(size) {
+                values.push(T::decode(&plan, element, &heap)?);
+            }
+            Ok(values)
         };
         self.named(read())
     }
@@ -116,7 +121,11 @@ impl Attribute {
             };
             return self.named(Err(Error::shape(text)));
         }
-        self.named(one(self.read_vec()?))
+        let read = || {
+            let heap = self.object.store().global_heap.session(&self.object.store().reader);
+            T::decode(&T::plan(&self.data.datatype)?, &self.data.bytes, &heap)
+        };
+        self.named(read())
     }
 
     /// All elements, whatever their type is.
@@ -124,11 +133,11 @@ impl Attribute {
     /// # Errors
     /// `Corrupt`.
     pub fn values(&self) -> Result<Values> {
-        let store = &self.object.store;
+        let store = self.object.store();
         let heap = store.global_heap.session(&store.reader);
         let mut arena = HeapArena::new(store.reader.sizes.offset);
         self.named(gather(&self.data.datatype, &self.data.bytes, &heap, &mut arena))?;
         let datatype = Arc::new(self.data.datatype.clone());
-        Ok(Values::from_parts(datatype, self.shape().to_vec(), self.data.bytes.clone(), arena))
+        Ok(Values::from_parts(datatype, self.shape().to_vec(), self.data.bytes.to_vec(), arena))
     }
 }

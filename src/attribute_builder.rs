@@ -63,9 +63,9 @@ impl Object {
         dataspace: &Dataspace,
         elements: &Gathered<'_, T>,
     ) -> Result<()> {
-        let datatype = &datatype.with_addresses(self.store.reader.sizes.offset);
+        let datatype = &datatype.with_addresses(self.store().reader.sizes.offset);
         let put = || {
-            self.session()?.set_attribute(self.header.address, name, replace, &mut |heap| {
+            self.session()?.set_attribute(self.header().address, name, replace, &mut |heap| {
                 let bytes = encode(elements, datatype, heap)?.into_owned();
                 let (datatype, dataspace) = (Arc::new(datatype.clone()), dataspace.clone());
                 Ok(NewAttribute { datatype, committed, dataspace, bytes })
@@ -136,7 +136,7 @@ impl<'d, T: H5Type> AttributeBuilder<'d, T> {
                 let bytes = bytes.ok_or_else(|| Error::limit("bytes of an attribute", u64::MAX, 1 << 32))?;
                 let (datatype, dataspace) = (Arc::new(self.datatype.clone()), self.dataspace.clone());
                 let new = NewAttribute { datatype, committed, dataspace, bytes: vec![0; bytes] };
-                let address = self.object.header.address;
+                let address = self.object.header().address;
                 let session = self.object.session();
                 let made =
                     session.and_then(|s| s.set_attribute(address, name, false, &mut |_| Ok(new.clone())));
@@ -227,7 +227,7 @@ impl AttributeValue for &Values {
     fn set(&self, object: &Object, name: &[u8]) -> Result<()> {
         let put = || {
             element_count(self.shape())?;
-            object.session()?.set_attribute(object.header.address, name, true, &mut |heap| {
+            object.session()?.set_attribute(object.header().address, name, true, &mut |heap| {
                 let bytes = self.encode(heap)?.into_owned();
                 let dataspace = Dataspace::simple(self.shape());
                 let datatype = Arc::new(self.datatype().clone());

@@ -173,15 +173,14 @@ impl Group {
                 let name = String::from_utf8_lossy(name);
                 return Err(Error::usage(format!("there is a link {name} already")));
             }
-            let mut copier = Copier::new(&own.store, options)?;
-            let linked = copier
-                .add(source)
-                .and_then(|key| copier.run().map(|()| key))
-                .and_then(|key| session.new_link(own.header.address, name, NewLink::Hard(key)).map(|()| key));
+            let mut copier = Copier::new(own.store(), options)?;
+            let linked = copier.add(source).and_then(|key| copier.run().map(|()| key)).and_then(|key| {
+                session.new_link(own.header().address, name, NewLink::Hard(key)).map(|()| key)
+            });
             linked.inspect_err(|_| copier.abandon())
         };
         let key = own.named(copy())?;
-        let location = Location { store: own.store.clone(), address: key };
+        let location = Location { store: own.store().clone(), address: key };
         Object::open(location, join(own.path(), &String::from_utf8_lossy(name)))
     }
 
@@ -198,8 +197,8 @@ impl Group {
             if source.as_object().file().is_same(&own.file()) {
                 return Err(Error::unsupported("copying the members of a group within a file"));
             }
-            let mut copier = Copier::new(&own.store, options)?;
-            copier.add_as(source.as_object(), own.header.address)?;
+            let mut copier = Copier::new(own.store(), options)?;
+            copier.add_as(source.as_object(), own.header().address)?;
             copier.run()
         };
         own.named(copy())

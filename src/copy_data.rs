@@ -34,7 +34,7 @@ const BELIEVED_ANYWAY: u64 = 64 << 20;
 impl Copier<'_> {
     /// Refuses elements of a damaged file that it can hardly have had: they would be fill values without end.
     fn believe(&self, dataset: &Dataset, bytes: u64) -> Result<()> {
-        let allowed = dataset.store.reader.end().saturating_mul(BELIEVED).saturating_add(BELIEVED_ANYWAY);
+        let allowed = dataset.store().reader.end().saturating_mul(BELIEVED).saturating_add(BELIEVED_ANYWAY);
         if self.verifies() && bytes > allowed {
             return Err(Error::limit("bytes of elements of a damaged dataset", bytes, allowed));
         }
@@ -77,11 +77,11 @@ impl Copier<'_> {
 
     fn contiguous(&mut self, dataset: &Dataset, key: u64, address: u64) -> Result<()> {
         let total = dataset.len()?.saturating_mul(element_size(dataset.datatype()));
-        let reader = &dataset.store.reader;
+        let reader = &dataset.store().reader;
         if !self.verifies() {
             // Before storage is set aside.
             reader.up_to(address, 1)?;
-            if dataset.store.session.is_none() && address.saturating_add(total) > reader.end() {
+            if dataset.store().session.is_none() && address.saturating_add(total) > reader.end() {
                 return Err(Error::truncated(format!("{total} bytes of elements at {address:#x}")));
             }
         }
@@ -130,7 +130,7 @@ impl Copier<'_> {
 
     /// Copies encoded chunks.
     fn raw_chunks(&mut self, dataset: &Dataset, key: u64, layout: &ChunkedLayout) -> Result<()> {
-        let (store, raw) = (&dataset.store, &dataset.core().raw);
+        let (store, raw) = (dataset.store(), &dataset.core().raw);
         let table = raw.chunk_table(store, layout)?;
         if self.verifies() {
             let (mut stored, chunk) = (0u64, raw.chunk_bytes(store, layout)? as u64);
@@ -176,7 +176,7 @@ impl Copier<'_> {
     /// True if less than half of the chunks are stored.
     fn is_sparse(&self, dataset: &Dataset, layout: &ChunkedLayout) -> Result<bool> {
         let mut stored = 0u64;
-        dataset.core().raw.chunk_table(&dataset.store, layout)?.for_each(&mut |_, _| {
+        dataset.core().raw.chunk_table(dataset.store(), layout)?.for_each(&mut |_, _| {
             stored += 1;
             Ok(())
         })?;
@@ -187,7 +187,7 @@ impl Copier<'_> {
 
     /// Copies the elements of the chunks that are stored.
     fn stored_chunks(&mut self, dataset: &Dataset, key: u64, layout: &ChunkedLayout) -> Result<()> {
-        let table = dataset.core().raw.chunk_table(&dataset.store, layout)?;
+        let table = dataset.core().raw.chunk_table(dataset.store(), layout)?;
         table.for_each(&mut |place, _| {
             let start: Vec<u64> =
                 place.iter().zip(&layout.chunk).map(|(p, c)| p.saturating_mul(*c)).collect();
@@ -210,7 +210,7 @@ impl Copier<'_> {
             Err(error) if lenient && is_local(&error) => return self.problem(dataset.path(), error),
             values => values?,
         };
-        let (written, lost) = self.transfer(&dataset.store, lenient, |transfer| {
+        let (written, lost) = self.transfer(dataset.store(), lenient, |transfer| {
             self.session()?.write(key, &resolved, &mut |heap, sink| {
                 let bytes = transfer.values(&values, heap)?;
                 sink(heap.0, &bytes)

@@ -22,8 +22,8 @@ use crate::{
 impl Copier<'_> {
     /// Makes the copy of a dataset without its elements; its key, and whether the elements are stored as they are.
     pub(crate) fn dataset(&mut self, dataset: &Dataset, change: &DatasetChange) -> Result<(u64, bool)> {
-        let committed = self.committed(&dataset.store, dataset.named_datatype_address())?;
-        let datatype = widened(dataset.datatype(), self.wider(&dataset.store)?);
+        let committed = self.committed(dataset.store(), dataset.named_datatype_address())?;
+        let datatype = widened(dataset.datatype(), self.wider(dataset.store())?);
         let is_virtual = matches!(dataset.layout(), Layout::Virtual { .. });
         let wants_filters = change.filters.as_ref().is_some_and(|f| !f.is_empty());
         let stays_virtual = is_virtual && change.layout.is_none() && !wants_filters;
@@ -81,7 +81,7 @@ impl Copier<'_> {
         };
         let attribute_order = order(dataset.attribute_creation_order());
         if !verbatim && !change.is_nothing() {
-            let codecs = &dataset.store.settings.codecs;
+            let codecs = &dataset.store().settings.codecs;
             if let Some(filter) = dataset.filters().iter().find(|f| codecs.lookup(f.id).is_none()) {
                 let name = filter.name.clone().unwrap_or_default();
                 let text = format!("decoding filter {} ({name}), which is not built in", filter.id);
@@ -96,7 +96,7 @@ impl Copier<'_> {
     /// The fill value of a dataset, if it has one of its own.
     fn fill_bytes(&self, dataset: &Dataset) -> Result<Option<Vec<u8>>> {
         let Some(values) = dataset.fill_values() else { return Ok(None) };
-        let (moved, _) = self.transfer(&dataset.store, self.verifies(), |transfer| {
+        let (moved, _) = self.transfer(dataset.store(), self.verifies(), |transfer| {
             self.session()?.with_heap(&mut |heap| transfer.values(&values, heap))
         });
         moved.map(Some)
@@ -117,7 +117,7 @@ impl Copier<'_> {
         if let FillValue::User(bytes) = &mut fill.value {
             *bytes = match self.fill_bytes(dataset)? {
                 Some(moved) => moved,
-                None => vec![0; dataset.datatype().size + self.wider(&dataset.store)?],
+                None => vec![0; dataset.datatype().size + self.wider(dataset.store())?],
             };
         }
         fill.allocation = match (storage, fill.allocation) {
@@ -137,7 +137,7 @@ impl Copier<'_> {
 fn stored_dataspace(dataset: &Dataset) -> Dataspace {
     let mut dataspace = dataset.dataspace().clone();
     if let Dataspace::Simple { dims, .. } = &mut dataspace {
-        dims.clone_from(&dataset.core().stored_dims);
+        dims.copy_from_slice(dataset.core().stored_dims());
     }
     dataspace
 }

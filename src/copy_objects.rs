@@ -117,7 +117,7 @@ impl<'o> Copier<'o> {
 
     /// Makes the copy of an object, still without content, unless there is one; its key.
     pub(crate) fn add(&mut self, object: &Object) -> Result<u64> {
-        let identity = identity(&object.store, object.address());
+        let identity = identity(object.store(), object.address());
         if let Some(key) = self.copies.get(&identity) {
             return Ok(*key);
         }
@@ -131,7 +131,7 @@ impl<'o> Copier<'o> {
             }
             ObjectKind::Datatype => {
                 let named = object.clone().into_datatype()?;
-                let datatype = widened(named.datatype(), self.wider(&object.store)?);
+                let datatype = widened(named.datatype(), self.wider(object.store())?);
                 self.session()?.import_datatype(datatype, attributes)?
             }
             ObjectKind::Dataset => {
@@ -164,12 +164,12 @@ impl<'o> Copier<'o> {
     }
 
     fn note(&mut self, object: &Object, key: u64, kind: ObjectKind, verbatim: bool) {
-        let names = match &object.store.session {
+        let names = match &object.store().session {
             Some(session) => session.names_of(object.address()),
             None => vec![object.address()],
         };
         for name in names {
-            self.copies.insert(identity(&object.store, name), key);
+            self.copies.insert(identity(object.store(), name), key);
         }
         if kind == ObjectKind::Group && (!self.options.shallow || self.objects.is_empty()) {
             self.pending.push(self.objects.len());
@@ -243,7 +243,7 @@ impl<'o> Copier<'o> {
 
     /// Tells what was passed over while an object was read.
     fn tell_losses(&mut self, object: &Object) -> Result<()> {
-        for error in object.store.reader.take_losses() {
+        for error in object.store().reader.take_losses() {
             self.inspector.problem(object.path(), error)?;
         }
         Ok(())
@@ -302,11 +302,11 @@ impl<'o> Copier<'o> {
     fn link(&mut self, group: &Group, path: &str, key: u64, link: Link, tracked: bool) -> Result<()> {
         let followed = match &link.target {
             LinkTarget::Hard(address) => {
-                let known = self.copies.get(&identity(&group.store, *address)).copied();
+                let known = self.copies.get(&identity(group.store(), *address)).copied();
                 Some(match known {
                     Some(key) => Ok(key),
                     None => {
-                        let location = Location { store: group.store.clone(), address: *address };
+                        let location = Location { store: group.store().clone(), address: *address };
                         let object = Object::open(location, join(path, &link.name.to_string()));
                         object.and_then(|object| self.add(&object))
                     }
@@ -395,8 +395,8 @@ impl<'o> Copier<'o> {
     }
 
     fn attribute(&mut self, object: &Object, attribute: &Attribute, key: u64) -> Result<()> {
-        let committed = self.committed(&object.store, attribute.named_datatype_address())?;
-        let datatype = Arc::new(widened(attribute.datatype(), self.wider(&object.store)?));
+        let committed = self.committed(object.store(), attribute.named_datatype_address())?;
+        let datatype = Arc::new(widened(attribute.datatype(), self.wider(object.store())?));
         let tracked = object.attribute_creation_order().0;
         let import = ImportAttribute {
             name: attribute.name(),
@@ -406,7 +406,7 @@ impl<'o> Copier<'o> {
         let values = attribute.values()?;
         let dataspace = attribute.dataspace().clone();
         let lenient = self.verifies();
-        let (made, lost) = self.transfer(&object.store, lenient, |transfer| {
+        let (made, lost) = self.transfer(object.store(), lenient, |transfer| {
             self.session()?.import_attribute(key, &import, &mut |heap| {
                 let bytes = transfer.values(&values, heap)?;
                 let (datatype, dataspace) = (datatype.clone(), dataspace.clone());

@@ -37,7 +37,8 @@ use crate::{
 pub struct Dataset {
     object: Object,
     core: Arc<DatasetCore>,
-    extent: Vec<u64>,
+    /// What this handle has made of the extent.
+    extent: Option<Vec<u64>>,
 }
 
 impl Deref for Dataset {
@@ -63,8 +64,8 @@ pub struct ChunkInfo {
 
 impl Dataset {
     pub(crate) fn new(object: Object) -> Result<Self> {
-        let core = object.named(DatasetCore::open(&object.store, &object.header))?;
-        Ok(Dataset { object, extent: core.raw.dims().to_vec(), core: Arc::new(core) })
+        let core = object.named(DatasetCore::open(object.store(), object.header()))?;
+        Ok(Dataset { object, extent: None, core: Arc::new(core) })
     }
 
     /// Type of the elements.
@@ -88,7 +89,7 @@ impl Dataset {
     }
     /// Extent in each dimension; empty for a scalar and for null.
     pub fn shape(&self) -> &[u64] {
-        &self.extent
+        self.extent.as_deref().unwrap_or(self.core.raw.dims())
     }
     /// Largest extent in each dimension; `None` is unlimited.
     pub fn max_shape(&self) -> Vec<Option<u64>> {
@@ -99,11 +100,11 @@ impl Dataset {
     /// # Errors
     /// `Corrupt` if it exceeds 64 bits.
     pub fn len(&self) -> Result<u64> {
-        if self.core.raw.dataspace.is_null() { Ok(0) } else { element_count(&self.extent) }
+        if self.core.raw.dataspace.is_null() { Ok(0) } else { element_count(self.shape()) }
     }
     /// True if there are no elements.
     pub fn is_empty(&self) -> bool {
-        self.core.raw.dataspace.is_null() || self.extent.contains(&0)
+        self.core.raw.dataspace.is_null() || self.shape().contains(&0)
     }
     /// How the raw data are stored.
     pub fn layout(&self) -> &Layout {
@@ -145,7 +146,7 @@ impl Dataset {
     /// # Errors
     /// `Limit` if virtual datasets are nested too deeply.
     pub fn missing_sources(&self) -> Result<Vec<(String, Error)>> {
-        self.object.named(virtual_dataset::missing(&self.core.raw, &self.object.store))
+        self.object.named(virtual_dataset::missing(&self.core.raw, self.object.store()))
     }
     /// Bytes that the raw data take in this file.
     ///
@@ -153,13 +154,13 @@ impl Dataset {
     /// `Corrupt` if the index of the chunks cannot be read.
     pub fn stored_bytes(&self) -> Result<u64> {
         let this = self.fresh()?;
-        self.object.named(this.core.raw.stored_bytes(&self.object.store))
+        self.object.named(this.core.raw.stored_bytes(self.object.store()))
     }
 
     /// This dataset with all that was written to it since the handle was made.
     pub(crate) fn fresh(&self) -> Result<Cow<'_, Dataset>> {
-        let address = self.object.header.address;
-        let store = &self.object.store;
+        let address = self.object.header().address;
+        let store = self.object.store();
         let changed = match store.session_of(address) {
             // What sources of a virtual dataset hold, and how many there are, shows when they are opened.
             _ if store.session.is_some() && !self.core.raw.mappings.is_empty() => true,
@@ -188,12 +189,12 @@ impl Dataset {
     /// The new extent in this handle; the rest is brought up to date when something is read.
     pub(crate) fn refresh_extent(&mut self) -> Result<()> {
         let (address, session) = self.address_and_session()?;
-        self.extent = session.dims(address)?;
+        self.extent = Some(session.dims(address)?);
         Ok(())
     }
 
     pub(crate) fn address_and_session(&self) -> Result<(u64, &Session)> {
-        Ok((self.object.header.address, self.object.session()?))
+        Ok((self.object.header().address, self.object.session()?))
     }
 
     pub(crate) fn core(&self) -> &DatasetCore {
@@ -201,16 +202,16 @@ impl Dataset {
     }
 
     fn options(&self) -> ReadOptions {
-        ReadOptions { threads: self.object.store.settings.threads, depth: 0 }
+        ReadOptions { threads: self.object.store().settings.threads, depth: 0 }
     }
 
     fn read_resolved(&self, selection: &Resolved, out: &Output<'_>) -> Result<()> {
-        self.core.raw.read(&self.object.store, selection, out, self.options())
+        self.core.raw.read(self.object.store(), selection, out, self.options())
     }
 
     /// Bytes of the selected elements as they are stored, in a fresh vector.
     fn read_bytes(&self, selection: &Resolved, count: u64) -> Result<Vec<u8>> {
-        let limits = &self.object.store.reader.limits;
+        let limits = &self.object.store().reader.limits;
         let bytes = count.saturating_mul(self.core.raw.element_size as u64);
         if bytes > limits.allocation {
             return Err(Error::limit("bytes of a read", bytes, limits.allocation));
@@ -228,7 +229,7 @@ impl Dataset {
             && size_of::<T>() == self.core.raw.element_size
             && let Some(swap) = SwapPlan::between(&T::datatype(), &self.core.datatype)
         {
-            let limits = &self.object.store.reader.limits;
+            let limits = &self.object.store().reader.limits;
             let bytes = count.saturating_mul(size_of::<T>() as u64);
             if bytes > limits.allocation {
                 return Err(Error::limit("bytes of a read", bytes, limits.allocation));
@@ -241,7 +242,7 @@ impl Dataset {
             return Ok(out);
         }
         let bytes = self.read_bytes(selection, count)?;
-        let store = &self.object.store;
+        let store = self.object.store();
         let heap = store.global_heap.session(&store.reader);
         let mut out = try_vec("elements of a read", count)?;
         for element in bytes.chunks_exact(self.core.raw.element_size.max(1)) {
@@ -418,7 +419,7 @@ impl Dataset {
             return None;
         }
         let bytes = self.len().ok()?.checked_mul(size_of::<T>() as u64)?;
-        let bytes = self.object.store.reader.slice(address, bytes)?;
+        let bytes = self.object.store().reader.slice(address, bytes)?;
         // SAFETY: `T::POD` promises that every bit pattern is a value.
         let elements = unsafe { elements_of(bytes)? };
         let shape: Vec<usize> = self.shape().iter().map(|&d| d as usize).collect();
@@ -434,7 +435,7 @@ impl Dataset {
             let this = self.fresh()?;
             let (resolved, shape) = this.select(selection)?;
             let bytes = this.read_bytes(&resolved, element_count(&shape)?)?;
-            let store = &self.object.store;
+            let store = self.object.store();
             let heap = store.global_heap.session(&store.reader);
             let mut arena = HeapArena::new(store.reader.sizes.offset);
             gather(&self.core.datatype, &bytes, &heap, &mut arena)?;
@@ -472,7 +473,7 @@ impl Dataset {
     /// The fill value as one element, if the user has set one.
     pub fn fill_values(&self) -> Option<Values> {
         let bytes = self.core.raw.fill.bytes()?.to_vec();
-        let store = &self.object.store;
+        let store = self.object.store();
         let heap = store.global_heap.session(&store.reader);
         let mut arena = HeapArena::new(store.reader.sizes.offset);
         gather(&self.core.datatype, &bytes, &heap, &mut arena).ok()?;
@@ -488,7 +489,7 @@ impl Dataset {
         let Layout::Chunked(layout) = &this.core.raw.layout else { return Ok(Vec::new()) };
         let list = || {
             let mut out = Vec::new();
-            this.core.raw.chunk_table(&self.object.store, layout)?.for_each(&mut |place, entry| {
+            this.core.raw.chunk_table(self.object.store(), layout)?.for_each(&mut |place, entry| {
                 let offset = place.iter().zip(&layout.chunk).map(|(p, c)| p * c).collect();
                 let ChunkEntry { address, size, mask } = entry;
                 out.push(ChunkInfo { offset, address, size, filter_mask: mask });
@@ -507,7 +508,7 @@ impl Dataset {
         let read = || {
             let this = self.fresh()?;
             let Some(entry) = this.chunk_entry(offset)? else { return Ok(None) };
-            let bytes = self.object.store.reader.bytes(entry.address, entry.size)?;
+            let bytes = self.object.store().reader.bytes(entry.address, entry.size)?;
             Ok(Some((bytes.into_owned(), entry.mask)))
         };
         self.object.named(read())
@@ -524,7 +525,7 @@ impl Dataset {
                 return Err(Error::usage("the dataset is not chunked"));
             };
             let Some(entry) = this.chunk_entry(offset)? else { return Ok(None) };
-            let store = &self.object.store;
+            let store = self.object.store();
             let chunk_bytes = this.core.raw.chunk_bytes(store, layout)?;
             let context = ChunkContext { chunk_bytes, element_size: this.core.raw.element_size };
             let stored = store.reader.bytes(entry.address, entry.size)?;
@@ -547,7 +548,7 @@ impl Dataset {
             return Err(Error::usage(format!("no chunk starts at {offset:?}")));
         }
         let place: Vec<u64> = offset.iter().zip(&layout.chunk).map(|(o, c)| o / c).collect();
-        Ok(self.core.raw.chunk_table(&self.object.store, layout)?.get(&place))
+        Ok(self.core.raw.chunk_table(self.object.store(), layout)?.get(&place))
     }
 
     /// As the object that it is.

@@ -29,7 +29,7 @@ use crate::{
 impl Group {
     fn child(&self, key: u64, path: &[u8]) -> Result<Object> {
         let object = self.as_object();
-        let location = Location { store: object.store.clone(), address: key };
+        let location = Location { store: object.store().clone(), address: key };
         Object::open(location, join(object.path(), &Name::from(path).to_string()))
     }
 
@@ -65,13 +65,14 @@ impl Group {
         let path = path.as_ref();
         let made = self
             .session()
-            .and_then(|session| session.new_datatype(self.as_object().header.address, path, datatype));
+            .and_then(|session| session.new_datatype(self.as_object().header().address, path, datatype));
         self.child(self.as_object().named(made)?, path)?.into_datatype()
     }
 
     fn new_link(&self, path: &[u8], link: NewLink) -> Result<()> {
         let object = self.as_object();
-        object.named(object.session().and_then(|session| session.new_link(object.header.address, path, link)))
+        object
+            .named(object.session().and_then(|session| session.new_link(object.header().address, path, link)))
     }
 
     /// Makes a link to a path, which need not exist.
@@ -91,7 +92,7 @@ impl Group {
         if !target.file().is_same(&own.file()) {
             return own.named(Err(Error::usage("a hard link to an object of another file")));
         }
-        self.new_link(name.as_ref(), NewLink::Hard(target.header.address))
+        self.new_link(name.as_ref(), NewLink::Hard(target.header().address))
     }
 
     /// Makes a link to a path in another file.
@@ -134,9 +135,9 @@ impl GroupBuilder {
     /// As [`Group::create_group`].
     pub fn create(&self, path: impl AsRef<[u8]>) -> Result<Group> {
         let (path, object) = (path.as_ref(), self.parent.as_object());
-        let made = object
-            .session()
-            .and_then(|session| session.new_group(object.header.address, path, self.links, self.attributes));
+        let made = object.session().and_then(|session| {
+            session.new_group(object.header().address, path, self.links, self.attributes)
+        });
         self.parent.child(object.named(made)?, path)?.into_group()
     }
 }
@@ -386,10 +387,10 @@ impl<'d, T> DatasetBuilder<'d, T> {
             let mut spec = self.finish(data_shape)?;
             spec.committed = committed_key(object, self.committed.as_ref())?;
             if !self.external.is_empty() {
-                let targets = ExternalTargets::new(&object.store, self.external.clone())?;
+                let targets = ExternalTargets::new(object.store(), self.external.clone())?;
                 spec.external = Some(Arc::new(targets));
             }
-            session.new_dataset(object.header.address, path, &spec, data)
+            session.new_dataset(object.header().address, path, &spec, data)
         });
         self.parent.child(object.named(made)?, path.unwrap_or(b"(no name)"))?.into_dataset()
     }
@@ -414,7 +415,7 @@ impl<'d, T: H5Type> DatasetBuilder<'d, T> {
     /// `Unsupported` for a fill value of variable length; as [`Group::create_group`].
     pub fn create(mut self, path: impl AsRef<[u8]>) -> Result<Dataset> {
         let path = Some(path.as_ref());
-        let width = self.parent.as_object().store.reader.sizes.offset;
+        let width = self.parent.as_object().store().reader.sizes.offset;
         self.spec.datatype = self.spec.datatype.with_addresses(width);
         if let Some(value) = self.fill.take() {
             let value = [value];

@@ -75,7 +75,7 @@ impl Dataset {
     /// By which an object is known whether it is named by a handle or by a reference in the file. `None` if there is no
     /// such object.
     fn identity(&self, address: u64) -> Option<u64> {
-        self.store.header(address).ok().map(|header| header.address)
+        self.store().header(address).ok().map(|header| header.address)
     }
 
     fn is_at(&self, address: u64) -> bool {

@@ -29,7 +29,7 @@ impl Deref for Group {
 
 impl Group {
     pub(crate) fn new(object: Object) -> Result<Self> {
-        let storage = object.named(LinkStorage::of(&object.store, &object.header))?;
+        let storage = object.named(LinkStorage::of(object.store(), object.header()))?;
         Ok(Group { object, storage })
     }
 
@@ -39,7 +39,7 @@ impl Group {
     /// `Corrupt` or `Truncated` if nothing of the list can be read.
     pub fn links(&self) -> Result<Vec<Result<Link>>> {
         let mut out = Vec::new();
-        let listed = self.storage.for_each(&self.object.store, &self.object.header, &mut |link| {
+        let listed = self.storage.for_each(self.object.store(), self.object.header(), &mut |link| {
             out.push(self.object.named(link));
             Ok(())
         });
@@ -49,10 +49,7 @@ impl Group {
             _ => false,
         });
         if !sorted {
-            out.sort_by(|a, b| match (a, b) {
-                (Ok(a), Ok(b)) => a.name.cmp(&b.name),
-                (a, b) => b.is_ok().cmp(&a.is_ok()),
-            });
+            sort_by_name(&mut out);
         }
         Ok(out)
     }
@@ -85,7 +82,7 @@ impl Group {
     /// # Errors
     /// `Corrupt` if the index of links cannot be read.
     pub fn link(&self, name: impl AsRef<[u8]>) -> Result<Option<Link>> {
-        let found = self.storage.find(&self.object.store, &self.object.header, name.as_ref());
+        let found = self.storage.find(self.object.store(), self.object.header(), name.as_ref());
         self.object.named(found)
     }
 
@@ -94,10 +91,10 @@ impl Group {
     /// # Errors
     /// As [`object`](Self::object).
     pub fn follow(&self, link: &Link) -> Result<Object> {
-        let path = join(&self.object.path, &link.name.to_text());
-        let mut hops = self.object.store.reader.limits.link_hops;
+        let path = join(self.object.path(), &link.name.to_text());
+        let mut hops = self.object.store().reader.limits.link_hops;
         let location = self.object.location().follow(&link.target, &mut hops);
-        Object::open(location.of_object(&path).map_err(|e| e.in_file(&self.object.store.name))?, path)
+        Object::open(location.of_object(&path).map_err(|e| e.in_file(&self.object.store().name))?, path)
     }
 
     /// The object at a path from here (from the root, if it starts with a slash). Links of all kinds are followed.
@@ -105,7 +102,7 @@ impl Group {
     /// # Errors
     /// `NotFound`; `Limit` if links form a loop; `Denied` if an external link leads where the policy forbids.
     pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
-        Object::resolve(&self.object.location(), &self.object.path, path.as_ref())
+        Object::resolve(&self.object.location(), self.object.path(), path.as_ref())
     }
 
     /// The group at a path from here.
@@ -132,13 +129,13 @@ impl Group {
         self.object(path)?.into_datatype()
     }
 
-    /// Its members: name and object of each link that can be followed, sorted by name.
+    /// Its members, sorted by name: name and object of each link. An object is opened when its turn comes.
     ///
     /// # Errors
-    /// As [`links`](Self::links); links that lead nowhere are errors in their own place.
-    pub fn members(&self) -> Result<Vec<(Name, Result<Object>)>> {
-        let links = self.links()?.into_iter().flatten();
-        Ok(links.map(|link| (self.follow(&link), link.name)).map(|(object, name)| (name, object)).collect())
+    /// As [`links`](Self::links), of which a damaged one is left out; those that lead nowhere are errors in their
+    /// own place.
+    pub fn members(&self) -> Result<Members> {
+        Ok(Members { group: self.clone(), links: self.links()?.into_iter() })
     }
 
     /// How the links are stored: `symtab`, `compact` or `dense`.
@@ -154,5 +151,49 @@ impl Group {
     /// As the object that it is.
     pub fn as_object(&self) -> &Object {
         &self.object
+    }
+}
+
+/// Sorts links by their names; those that could not be read come last.
+fn sort_by_name(links: &mut [Result<Link>]) {
+    // Links are long and names mostly differ in a few bytes: numbers are sorted, then each link goes to its place once.
+    let first_bytes = |link: &Result<Link>| match link {
+        Ok(link) => {
+            let name = link.name.as_bytes();
+            let mut first = [0; 8];
+            let n = name.len().min(8);
+            first[..n].copy_from_slice(&name[..n]);
+            (false, u64::from_be_bytes(first))
+        }
+        Err(_) => (true, 0),
+    };
+    let name = |&(_, i): &(_, usize)| links[i].as_ref().ok().map(|link| &link.name);
+    let mut order: Vec<_> = links.iter().map(first_bytes).zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a).cmp(&name(b))).then(a.1.cmp(&b.1)));
+    for i in 0..links.len() {
+        // Where a link that had to make room went is told by the place that it left.
+        let mut from = order[i].1;
+        while from < i {
+            from = order[from].1;
+        }
+        order[i].1 = from;
+        links.swap(i, from);
+    }
+}
+
+/// The members of a group; see [`Group::members`].
+#[derive(Debug)]
+pub struct Members {
+    group: Group,
+    links: std::vec::IntoIter<Result<Link>>,
+}
+
+impl Iterator for Members {
+    type Item = (Name, Result<Object>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let link = self.links.by_ref().flatten().next()?;
+        let object = self.group.follow(&link);
+        Some((link.name, object))
     }
 }

@@ -82,7 +82,7 @@ pub use file::{File, FileInfo, OpenOptions};
 #[cfg(feature = "filter-zfp")]
 pub use filter::zfp;
 pub use filter::{ChunkContext, Filter, FilterSpec, filter_name, register as register_filter};
-pub use group::Group;
+pub use group::{Group, Members};
 #[cfg(feature = "derive")]
 pub use h5_derive::H5Type;
 pub use limits::{Limits, OpenFile, Opener, Policy, Reach};

@@ -21,10 +21,14 @@ use crate::{
 
 /// An object of a file, whatever it is. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Object {
-    pub(crate) store: Arc<Store>,
-    pub(crate) header: Arc<ObjectHeader>,
-    pub(crate) path: Arc<str>,
+pub struct Object(Arc<Opened>);
+
+/// What the clones of an object share.
+#[derive(Debug)]
+struct Opened {
+    store: Arc<Store>,
+    header: ObjectHeader,
+    path: String,
 }
 
 /// Adds up what the metadata of objects of one file take, each block once, whichever objects claim it.
@@ -37,7 +41,7 @@ impl MetadataTally {
     /// # Errors
     /// `Corrupt`, `Truncated` or `Unsupported` if a part cannot be read.
     pub fn add(&mut self, object: &Object) -> Result<()> {
-        object.named(self.0.add(&object.store, &object.header))
+        object.named(self.0.add(object.store(), object.header()))
     }
 
     /// The sums.
@@ -61,9 +65,10 @@ pub enum ObjectKind {
 impl Object {
     pub(crate) fn open(location: Location, path: String) -> Result<Self> {
         let Location { store, address } = location;
-        let header = store.header(address);
-        let header = header.map_err(|e| e.of_object(&path).in_file(&store.name))?;
-        Ok(Object { store, header: Arc::new(header), path: path.into() })
+        match store.header(address) {
+            Ok(header) => Ok(Object(Arc::new(Opened { store, header, path }))),
+            Err(e) => Err(e.of_object(&path).in_file(&store.name)),
+        }
     }
 
     pub(crate) fn resolve(start: &Location, base: &str, path: &[u8]) -> Result<Self> {
@@ -73,17 +78,26 @@ impl Object {
         Object::open(location, shown)
     }
 
+    /// The open file that it is in.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
+    pub(crate) fn header(&self) -> &ObjectHeader {
+        &self.0.header
+    }
+
     pub(crate) fn location(&self) -> Location {
-        Location { store: self.store.clone(), address: self.header.address }
+        Location { store: self.store().clone(), address: self.header().address }
     }
 
     pub(crate) fn named<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|e| e.of_object(&self.path).in_file(&self.store.name))
+        result.map_err(|e| e.of_object(self.path()).in_file(&self.store().name))
     }
 
     /// The path by which it was opened.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// Address of its object header: its identity within the file.
@@ -91,12 +105,12 @@ impl Object {
     /// Of an object that was made since the file was opened it is a number that stands for it until the file is closed. Where one
     /// is stored as a reference, the address that the object will have for good is stored.
     pub fn address(&self) -> u64 {
-        self.header.address
+        self.header().address
     }
 
     /// The edits of its file.
     pub(crate) fn session(&self) -> Result<&crate::storage::write::Session> {
-        let session = self.store.session.as_ref();
+        let session = self.store().session.as_ref();
         session.ok_or_else(|| Error::usage("the file is open for reading only"))
     }
 
@@ -107,7 +121,7 @@ impl Object {
 
     /// The file that it is in, which an external link may have led to.
     pub fn file(&self) -> File {
-        File::of(self.store.clone())
+        File::of(self.store().clone())
     }
 
     /// What it is.
@@ -115,7 +129,7 @@ impl Object {
     /// # Errors
     /// `Corrupt` if it is none of the kinds that HDF5 has.
     pub fn kind(&self) -> Result<ObjectKind> {
-        self.named(self.header.kind()).map(|kind| match kind {
+        self.named(self.header().kind()).map(|kind| match kind {
             Kind::Group => ObjectKind::Group,
             Kind::Dataset => ObjectKind::Dataset,
             Kind::Datatype => ObjectKind::Datatype,
@@ -151,7 +165,7 @@ impl Object {
     pub fn into_datatype(self) -> Result<NamedDatatype> {
         match self.kind()? {
             ObjectKind::Datatype => {
-                let (datatype, _) = self.named(datatype_of(&self.store, &self.header))?;
+                let (datatype, _) = self.named(datatype_of(self.store(), self.header()))?;
                 Ok(NamedDatatype { object: self, datatype })
             }
             _ => self.named(Err(Error::usage("not a committed datatype"))),
@@ -163,9 +177,9 @@ impl Object {
     /// # Errors
     /// `Corrupt` if the count cannot be read.
     pub fn link_count(&self) -> Result<u32> {
-        let count = || match self.store.session_of(self.header.address) {
-            Some(session) => session.link_count(self.header.address),
-            None => self.header.reference_count(&self.store.reader),
+        let count = || match self.store().session_of(self.header().address) {
+            Some(session) => session.link_count(self.header().address),
+            None => self.header().reference_count(&self.store().reader),
         };
         self.named(count())
     }
@@ -176,8 +190,8 @@ impl Object {
     /// `Corrupt` if it cannot be read.
     pub fn comment(&self) -> Result<Option<String>> {
         let comment = self
-            .header
-            .content(&self.store, MessageType::Comment, |body| Ok(decode_comment(body)?.to_string()));
+            .header()
+            .content(self.store(), MessageType::Comment, |body| Ok(decode_comment(body)?.to_string()));
         self.named(comment)
     }
 
@@ -187,7 +201,7 @@ impl Object {
     /// `Corrupt` or `Truncated` if nothing of the list can be read.
     pub fn attributes(&self) -> Result<Vec<Result<Attribute>>> {
         let mut out = Vec::new();
-        let listed = attributes::for_each(&self.store, &self.header, &mut |attribute| {
+        let listed = attributes::for_each(self.store(), self.header(), &mut |attribute| {
             out.push(self.named(attribute).map(|data| Attribute::new(self.clone(), data)));
             Ok(())
         });
@@ -209,7 +223,7 @@ impl Object {
             return self.named(Err(Error::unsupported("the object does not track the order of attributes")));
         }
         let mut out = Vec::new();
-        let listed = attributes::for_each(&self.store, &self.header, &mut |attribute| {
+        let listed = attributes::for_each(self.store(), self.header(), &mut |attribute| {
             out.push(Attribute::new(self.clone(), self.named(attribute)?));
             Ok(())
         });
@@ -224,7 +238,7 @@ impl Object {
     /// `Corrupt` if the list cannot be read.
     pub fn attribute_names(&self) -> Result<Vec<Name>> {
         let mut names = Vec::new();
-        let listed = attributes::for_each_name(&self.store, &self.header, &mut |name| {
+        let listed = attributes::for_each_name(self.store(), self.header(), &mut |name| {
             names.push(Name::from(name));
         });
         self.named(listed)?;
@@ -238,14 +252,14 @@ impl Object {
     /// `NotFound`; `Corrupt` or `Unsupported` if it cannot be read.
     pub fn attribute(&self, name: impl AsRef<[u8]>) -> Result<Attribute> {
         let name = name.as_ref();
-        let found = self.named(attributes::find(&self.store, &self.header, name))?;
+        let found = self.named(attributes::find(self.store(), self.header(), name))?;
         let missing = || Error::not_found(format!("attribute {}", Name::from(name)));
         self.named(found.ok_or_else(missing)).map(|data| Attribute::new(self.clone(), data))
     }
 
     /// Order of creation of the attributes: tracked, indexed.
     pub fn attribute_creation_order(&self) -> (bool, bool) {
-        attributes::creation_order(&self.header)
+        attributes::creation_order(self.header())
     }
 
     /// Bytes that its metadata take in the file: object header, links, attributes, index of chunks.
@@ -260,8 +274,8 @@ impl Object {
 
     /// Bytes of the object header with its continuations.
     pub fn header_bytes(&self) -> u64 {
-        let rest: u64 = self.header.continuations.iter().map(|(_, len)| len).sum();
-        self.header.prefix.total_len().saturating_add(rest)
+        let rest: u64 = self.header().continuations.iter().map(|(_, len)| len).sum();
+        self.header().prefix.total_len().saturating_add(rest)
     }
 }
 
@@ -301,7 +315,7 @@ pub(crate) fn committed_key(object: &Object, datatype: Option<&Object>) -> Resul
         Some(datatype) if !datatype.file().is_same(&object.file()) => {
             Err(Error::usage("a committed datatype of another file"))
         }
-        datatype => Ok(datatype.map(|d| d.header.address)),
+        datatype => Ok(datatype.map(|d| d.header().address)),
     }
 }
 
@@ -309,8 +323,8 @@ pub(crate) fn committed_key(object: &Object, datatype: Option<&Object>) -> Resul
 pub(crate) fn committed(object: &Object, address: Option<u64>) -> Result<Option<Object>> {
     address
         .map(|address| {
-            let location = Location { store: object.store.clone(), address };
-            Object::open(location, format!("(datatype of {})", object.path)).of_object(&object.path)
+            let location = Location { store: object.store().clone(), address };
+            Object::open(location, format!("(datatype of {})", object.path())).of_object(object.path())
         })
         .transpose()
 }

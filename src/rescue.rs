@@ -187,7 +187,7 @@ fn copy(survey: &Survey, file: &File) -> Result<RescueReport> {
     let notes = Lenient::default();
     notes.0.borrow_mut().report.notes.clone_from(&survey.notes);
     let options = CopyOptions::new();
-    let mut copier = Copier::inspected(&target.store, &options, Box::new(notes.clone()))?;
+    let mut copier = Copier::inspected(target.store(), &options, Box::new(notes.clone()))?;
     let object =
         |address: u64, path: String| Object::open(Location { store: survey.store.clone(), address }, path);
     if let Some(address) = survey.root {

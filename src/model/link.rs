@@ -5,13 +5,18 @@ use std::{
     fmt,
 };
 
+use smallvec::SmallVec;
+
 use crate::model::datatype::Charset;
 
 /// A name as the file holds it: bytes, in practice UTF-8.
 ///
 /// It compares with `str` and displays as text; a byte that is not valid UTF-8 displays as `\xhh`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Name(Box<[u8]>);
+pub struct Name(SmallVec<[u8; INLINE]>);
+
+/// A name of up to so many bytes takes no allocation: as many as fit in the place of a `Vec`.
+const INLINE: usize = 16;
 
 impl Name {
     /// As it is displayed.
@@ -69,7 +74,7 @@ impl AsRef<[u8]> for Name {
 }
 impl From<&str> for Name {
     fn from(s: &str) -> Self {
-        Name(s.as_bytes().into())
+        Name(SmallVec::from_slice(s.as_bytes()))
     }
 }
 impl From<String> for Name {
@@ -79,7 +84,7 @@ impl From<String> for Name {
 }
 impl From<&[u8]> for Name {
     fn from(b: &[u8]) -> Self {
-        Name(b.into())
+        Name(SmallVec::from_slice(b))
     }
 }
 impl From<Vec<u8>> for Name {

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
+use smallvec::SmallVec;
+
 use super::{
     Store,
     btree::v2::BTreeV2,
@@ -41,7 +43,7 @@ pub(crate) struct AttributeData {
     pub(crate) committed: Option<u64>,
     pub(crate) dataspace: Dataspace,
     /// Exactly the elements.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: SmallVec<[u8; 24]>,
     pub(crate) creation_order: Option<u32>,
 }
 
@@ -253,7 +255,7 @@ fn decode(store: &Store, body: &[u8], creation_order: Option<u32>) -> Result<Att
             charset: attribute.charset,
             committed,
             dataspace,
-            bytes: bytes.to_vec(),
+            bytes: SmallVec::from_slice(bytes),
             datatype,
             creation_order,
         })

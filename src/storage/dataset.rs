@@ -36,8 +36,8 @@ pub(crate) struct DatasetCore {
     /// Object header of the committed datatype, if it is one.
     pub(crate) committed: Option<u64>,
     pub(crate) raw: RawData,
-    /// Extent as it is stored; that of a virtual dataset may follow its sources.
-    pub(crate) stored_dims: Vec<u64>,
+    /// Extent as it is stored, of a virtual dataset, whose extent may follow its sources.
+    pub(crate) stored_dims: Option<Vec<u64>>,
     /// Which edit of a file that is being written it shows.
     pub(crate) version: u64,
 }
@@ -66,6 +66,11 @@ fn before_fill_values(layout: &Layout) -> Fill {
 }
 
 impl DatasetCore {
+    /// Extent as it is stored; that of a virtual dataset may follow its sources.
+    pub(crate) fn stored_dims(&self) -> &[u64] {
+        self.stored_dims.as_deref().unwrap_or(self.raw.dims())
+    }
+
     pub(crate) fn open(store: &Arc<Store>, header: &ObjectHeader) -> Result<Self> {
         Self::open_in(store, header, &Session::default(), 0)
     }
@@ -122,7 +127,7 @@ impl DatasetCore {
         let external = header.content(store, MessageType::ExternalFiles, |body| {
             ExternalData::new(store, &ExternalFilesMessage::decode(body, sizes)?)
         })?;
-        let stored_dims = dataspace.dims().to_vec();
+        let mut stored_dims = None;
         let mut mappings = Vec::new();
         if let Layout::Virtual { address: Some(address), index } = layout {
             let heap: HeapSession<'_> = store.global_heap.session(reader);
@@ -132,6 +137,7 @@ impl DatasetCore {
                     .at(address)?;
                 Ok(())
             })?;
+            stored_dims = Some(dataspace.dims().to_vec());
             virtual_dataset::extend(store, &mappings, &mut dataspace, session, depth)?;
         }
         let datatype = Arc::new(datatype);

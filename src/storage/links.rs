@@ -151,7 +151,7 @@ impl LinkStorage {
                 let heap = FractalHeap::open(store, *heap)?;
                 BTreeV2::open(reader, *name_index)?.for_each(reader, &mut |record| {
                     let id = record.get(4..).unwrap_or_default();
-                    f(heap.object(store, id).and_then(|bytes| decode_link(&bytes, reader.sizes)))
+                    f(heap.with_object(store, id, |bytes| decode_link(bytes, reader.sizes)))
                 })
             }
         }
@@ -203,8 +203,8 @@ impl LinkStorage {
                     if stored != hash {
                         return Ok(stored.cmp(&hash));
                     }
-                    let bytes = heap.object(store, record.get(4..).unwrap_or_default())?;
-                    let link = decode_link(&bytes, reader.sizes)?;
+                    let id = record.get(4..).unwrap_or_default();
+                    let link = heap.with_object(store, id, |bytes| decode_link(bytes, reader.sizes))?;
                     let order = link.name.as_bytes().cmp(name);
                     if order == Ordering::Equal {
                         found = Some(link);

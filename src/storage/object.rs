@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::{
     Store,
     reader::{Reader, Stored},
@@ -24,10 +26,13 @@ const USUAL: u64 = 512;
 pub(crate) struct ObjectHeader {
     pub(crate) address: u64,
     pub(crate) prefix: HeaderPrefix,
-    blocks: Vec<Stored>,
+    /// The first one, and what continues it.
+    blocks: SmallVec<[Stored; 1]>,
     /// (address, bytes) of the continuation blocks.
     pub(crate) continuations: Vec<(u64, u64)>,
-    pub(crate) messages: Vec<Message>,
+    /// Bit i: there is a message of type i.
+    kinds: u32,
+    pub(crate) messages: SmallVec<[Message; 8]>,
 }
 
 /// Where a message of an object header lies.
@@ -62,7 +67,10 @@ pub(crate) enum ObjectKind {
 impl ObjectHeader {
     /// Reads the header and all its continuations. Checksums are verified.
     pub(crate) fn read(reader: &Reader, address: u64) -> Result<Self> {
-        Self::read_blocks(reader, address).in_structure(NAME).at(address)
+        match Self::read_blocks(reader, address) {
+            Ok(header) => Ok(header),
+            Err(e) => Err(e.in_structure(NAME).at(address)),
+        }
     }
 
     fn read_blocks(reader: &Reader, address: u64) -> Result<Self> {
@@ -78,9 +86,10 @@ impl ObjectHeader {
         let range = prefix.chunk0(&first)?;
         let mut header = ObjectHeader {
             address,
-            blocks: Vec::with_capacity(1),
+            blocks: SmallVec::new(),
             continuations: Vec::new(),
-            messages: Vec::with_capacity(8),
+            kinds: 0,
+            messages: SmallVec::new(),
             prefix,
         };
         header.scan(reader, &first[range.clone()], range.start)?;
@@ -105,8 +114,8 @@ impl ObjectHeader {
     pub(crate) fn from_bytes(address: u64, bytes: Vec<u8>, reader: &Reader) -> Result<Self> {
         let prefix = HeaderPrefix::decode(&bytes)?;
         let range = prefix.chunk0(&bytes)?;
-        let (continuations, messages) = (Vec::new(), Vec::with_capacity(8));
-        let mut header = ObjectHeader { address, blocks: Vec::new(), continuations, messages, prefix };
+        let (blocks, continuations, messages) = Default::default();
+        let mut header = ObjectHeader { address, blocks, continuations, kinds: 0, messages, prefix };
         header.scan(reader, &bytes[range.clone()], range.start)?;
         header.blocks.push(Stored::Owned(bytes.into()));
         Ok(header)
@@ -155,6 +164,7 @@ impl ObjectHeader {
                     limits.header_messages.into(),
                 ));
             }
+            self.kinds |= 1u32.checked_shl(m.id.into()).unwrap_or(0);
             self.messages.push(Message {
                 id: m.id,
                 flags: m.flags,
@@ -174,7 +184,10 @@ impl ObjectHeader {
     }
 
     pub(crate) fn find(&self, kind: MessageType) -> Option<&Message> {
-        self.messages.iter().find(|m| m.is(kind))
+        match self.kinds & 1 << kind as u16 {
+            0 => None,
+            _ => self.messages.iter().find(|m| m.is(kind)),
+        }
     }
 
     /// The content of the first message of a kind, shared or not.

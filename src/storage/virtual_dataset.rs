@@ -221,7 +221,7 @@ pub(crate) fn extend(
             match open(session, store, &file, &dataset, depth) {
                 Ok(source) => {
                     // As libhdf5 does: of a source that is virtual itself, the extent that is stored.
-                    let extents = &source.core.stored_dims;
+                    let extents = source.core.stored_dims();
                     let len = match unlimited_dim(&mapping.source) {
                         Some((i, dim)) => clipped_len(&dim, extents.get(i).copied().unwrap_or(0)),
                         None => 0,

@@ -151,9 +151,9 @@ impl Session {
         }
         // The sources of a virtual dataset may be in this session.
         drop(state);
-        let stored_dims = raw.dims().to_vec();
         (raw.external, raw.mappings) = (external, virtual_mappings);
-        if !raw.mappings.is_empty() {
+        let stored_dims = (!raw.mappings.is_empty()).then(|| raw.dims().to_vec());
+        if stored_dims.is_some() {
             virtual_dataset::extend(store, &raw.mappings, &mut raw.dataspace, sources, depth)?;
         }
         Ok(DatasetCore { datatype, committed, raw, stored_dims, version })
