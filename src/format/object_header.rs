@@ -308,20 +308,22 @@ pub fn encode_message(
     let padded = if version == 1 { body.len().next_multiple_of(8) } else { body.len() };
     let size = u16::try_from(padded)
         .map_err(|_| Error::limit("bytes of an object header message", padded as u64, u64::from(u16::MAX)))?;
+    let [low, high] = size.to_le_bytes();
+    out.reserve(8 + padded);
     if version == 1 {
-        out.extend_from_slice(&id.to_le_bytes());
+        let [id, kind] = id.to_le_bytes();
+        out.extend_from_slice(&[id, kind, low, high, flags, 0, 0, 0]);
     } else {
-        out.push(u8::try_from(id).map_err(|_| Error::usage(format!("message {id} in object header 2")))?);
-    }
-    out.extend_from_slice(&size.to_le_bytes());
-    out.push(flags);
-    match (version, order) {
-        (1, _) => out.extend_from_slice(&[0; 3]),
-        (_, Some(order)) => out.extend_from_slice(&order.to_le_bytes()),
-        (_, None) => {}
+        let id = u8::try_from(id).map_err(|_| Error::usage(format!("message {id} in object header 2")))?;
+        out.extend_from_slice(&[id, low, high, flags]);
+        if let Some(order) = order {
+            out.extend_from_slice(&order.to_le_bytes());
+        }
     }
     out.extend_from_slice(body);
-    out.resize(out.len() + padded - body.len(), 0);
+    if padded > body.len() {
+        out.resize(out.len() + padded - body.len(), 0);
+    }
     Ok(())
 }
 

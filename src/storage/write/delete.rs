@@ -41,24 +41,23 @@ impl Session {
         let mut state = self.edit()?;
         let (from, to) = (state.open(from)?, state.open(to)?);
         let (group, name) = state.find_link(from, path)?;
-        let (new_group, names) = state.place(to, new_path)?;
+        let place = state.place(to, new_path)?;
         let moved =
             state.child(group, name)?.ok_or_else(|| Error::not_found(Name::from(name).to_string()))?;
         state.load_links(group)?;
-        state.load_links(new_group)?;
-        if state.node(new_group)?.group()?.symbol_table.is_some()
-            && names.len() == 1
+        if state.node(place.group)?.group()?.symbol_table.is_some()
+            && place.names.len() == 1
             && matches!(moved, Target::External { .. } | Target::User { .. })
         {
             return Err(super::symbol_table::external());
         }
         if let Target::Node(_) | Target::Address(_) = moved
-            && state.is_below(&moved, new_group)?
+            && state.is_below(&moved, place.group)?
         {
             return Err(Error::usage("a group cannot be moved below itself"));
         }
         // First the new one: no moment without a link.
-        state.link(to, new_path, moved.clone())?;
+        state.link(&place, moved.clone())?;
         let old = state.take_link(group, name)?;
         match state.target_node(&old)? {
             Some(id) => state.count_down(id, Some(group)),

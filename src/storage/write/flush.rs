@@ -52,7 +52,7 @@ impl Settled {
     /// Adds the header of an object with these messages; where it is.
     fn push(&mut self, encoder: &Encoder<'_>, node: &Node, messages: &Messages) -> Result<Range<usize>> {
         let (start, known) = (self.bytes.len(), self.missing.len());
-        encoder.encode(node, messages, &mut self.bytes, &mut self.missing)?;
+        encoder.encode(node, messages, &mut self.bytes, Some(&mut self.missing))?;
         let place = start..self.bytes.len();
         if self.missing.len() > known {
             self.unsealed.push(place.clone());
@@ -74,6 +74,24 @@ impl Settled {
             *checksum = lookup3(body).to_le_bytes();
         }
         Ok(())
+    }
+
+    /// Puts them where they belong: those that follow each other at once.
+    fn put(&self, tx: &mut Transaction, fresh: &[Fresh]) -> Result<()> {
+        let mut run = (0, 0..0);
+        let mut put = |(address, place): (u64, Range<usize>)| match self.bytes.get(place) {
+            None | Some([]) => Ok(()),
+            Some(bytes) => tx.put_at(address, bytes),
+        };
+        for (address, place) in fresh.iter().filter_map(|new| Some((new.address, new.settled.clone()?))) {
+            let (start, whole) = &mut run;
+            if whole.end == place.start && *start + whole.len() as u64 == address {
+                whole.end = place.end;
+            } else {
+                put(std::mem::replace(&mut run, (address, place)))?;
+            }
+        }
+        put(run)
     }
 }
 
@@ -116,15 +134,13 @@ impl State {
         let mut patches = Patches::new();
         let State { nodes, tx, extension, .. } = self;
         for (&id, new) in dirty.iter().zip(&mut fresh).filter(|(_, new)| new.settled.is_none()) {
-            let Some(node) = nodes.get(id.0 as usize) else { continue };
+            let Some(node) = nodes.get(id) else { continue };
             parts(tx, new, &mut patches, &encoder, node, ranks)?;
         }
-        for (&id, new) in dirty.iter().zip(&mut fresh) {
-            if let Some(bytes) = new.settled.take().and_then(|place| settled.bytes.get(place)) {
-                tx.put_at(new.address, bytes)?;
-                continue;
-            }
-            let Some(node) = nodes.get(id.0 as usize) else { continue };
+        settled.put(tx, &fresh)?;
+        drop(settled);
+        for (&id, new) in dirty.iter().zip(&mut fresh).filter(|(_, new)| new.settled.is_none()) {
+            let Some(node) = nodes.get(id) else { continue };
             header(tx, new, &mut patches, &encoder, node, *extension == Some(id))?;
         }
         self.superblock.root = address_of(ROOT);
@@ -132,7 +148,7 @@ impl State {
             self.tx.patch(address, &bytes)?;
         }
         for (id, new) in dirty.iter().zip(&fresh) {
-            let Some(node) = self.nodes.get_mut(id.0 as usize) else { continue };
+            let Some(node) = self.nodes.get_mut(*id) else { continue };
             std::mem::take(&mut node.blocks)
                 .without(&new.blocks, &mut |block| self.tx.allocator.leave(block));
         }
@@ -143,7 +159,7 @@ impl State {
         self.has_deleted = false;
         self.extension = None;
         for (id, new) in dirty.iter().zip(fresh) {
-            if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+            if let Some(node) = self.nodes.get_mut(*id) {
                 published(node, new);
             }
         }
@@ -229,7 +245,7 @@ fn is_settled(node: &Node, planned: &Parts) -> bool {
         Body::Datatype(_) => true,
         Body::Stored => false,
     };
-    body && node.stored.is_none() && planned.attributes.is_none()
+    body && node.stored.is_none() && planned.attributes.is_none() && node.blocks.is_header()
 }
 
 /// Writes what has changed of what an object has outside its header.
@@ -326,7 +342,7 @@ fn header(
         }
         None => {
             let mut bytes = Vec::new();
-            encoder.encode(node, &messages, &mut bytes, &mut Missing::new())?;
+            encoder.encode(node, &messages, &mut bytes, None)?;
             bytes
         }
     };
@@ -365,10 +381,10 @@ fn dense_links(
     let (heap, ids) = fractal_heap::build(tx, blocks, LINKS, &bodies, sizes)?;
     drop(bodies);
     drop(bytes);
-    // The names are in order: a stable sort by hash leaves those of one hash in it.
+    // The names are in order, and so are those of one hash.
     let mut by_name: Vec<(u32, usize)> =
         group.links.names().enumerate().map(|(i, name)| (lookup3(name.as_bytes()), i)).collect();
-    by_name.sort_by_key(|(hash, _)| *hash);
+    by_name.sort_unstable();
     let mut records = Vec::with_capacity(11 * ids.len());
     for (hash, i) in by_name {
         LinkName { hash, id: id(&ids[i])? }.put(&mut records, sizes)?;

@@ -17,8 +17,8 @@ use crate::{
             attribute::{AttributeMessage, Embedded},
             attribute_info::AttributeInfoMessage,
             comment::encode_comment,
-            dataspace::{decode_dataspace, encode_dataspace, put_dataspace},
-            datatype::{encode_datatype, put_datatype},
+            dataspace::{decode_dataspace, put_dataspace},
+            datatype::put_datatype,
             fill::put_fill,
             group_info::GroupInfoMessage,
             layout::LayoutMessage,
@@ -54,35 +54,43 @@ pub(super) struct Encoder<'a> {
     pub(super) address_of: &'a dyn Fn(NodeId) -> u64,
 }
 
-pub(super) fn datatype_body(datatype: &Datatype) -> Result<Vec<u8>> {
-    encode_datatype(datatype, 3)
+/// Appends a datatype message, which can be written to a file with addresses of `width` bytes.
+pub(super) fn put_checked_datatype(out: &mut Vec<u8>, datatype: &Datatype, width: u8) -> Result<()> {
+    if !datatype.has_addresses(width) {
+        return Err(Error::unsupported(format!("{datatype} in a file with addresses of {width} bytes")));
+    }
+    let start = out.len();
+    put_datatype(out, datatype, 3)?;
+    let len = out.len() - start;
+    if len > MAX_MESSAGE {
+        return Err(Error::limit("bytes of a datatype message", len as u64, MAX_MESSAGE as u64));
+    }
+    Ok(())
 }
 
-/// Flags and body of a datatype message: the type, or where the committed one is that it is.
-fn datatype_message(datatype: &Datatype, committed: Option<u64>, sizes: Sizes) -> Result<(u8, Vec<u8>)> {
-    Ok(match committed {
-        Some(address) => (MessageFlags::SHARED, encode_shared(SharedPointer::Committed(address), 3, sizes)?),
-        None => (0, datatype_body(datatype)?),
-    })
-}
-
-/// The body of an attribute message.
+/// The body of an attribute message; its datatype is checked. `parts` is room for datatype and dataspace.
 pub(super) fn attribute_body(
-    name: &Name,
+    parts: &mut Vec<u8>,
+    name: &[u8],
     charset: Charset,
-    attribute: &NewAttribute,
+    attribute: &NewAttribute<'_>,
     committed: Option<u64>,
     sizes: Sizes,
 ) -> Result<Vec<u8>> {
-    let (flags, datatype) = datatype_message(&attribute.datatype, committed, sizes)?;
-    let dataspace = encode_dataspace(&attribute.dataspace, 2, sizes)?;
-    let shared = flags & MessageFlags::SHARED != 0;
+    parts.clear();
+    put_checked_datatype(parts, attribute.datatype, sizes.offset)?;
+    if let Some(address) = committed {
+        *parts = encode_shared(SharedPointer::Committed(address), 3, sizes)?;
+    }
+    let end = parts.len();
+    put_dataspace(parts, attribute.dataspace, 2, sizes)?;
+    let (datatype, dataspace) = parts.split_at(end);
     AttributeMessage {
         version: 3,
-        name: name.as_bytes(),
+        name,
         charset,
-        datatype: if shared { Embedded::Shared(&datatype) } else { Embedded::Inline(&datatype) },
-        dataspace: Embedded::Inline(&dataspace),
+        datatype: if committed.is_some() { Embedded::Shared(datatype) } else { Embedded::Inline(datatype) },
+        dataspace: Embedded::Inline(dataspace),
         data: &attribute.bytes,
     }
     .encode()
@@ -395,25 +403,28 @@ impl Encoder<'_> {
         let mut messages = Messages::default();
         self.messages(&mut messages, node, parts, with_lists)?;
         let mut out = Vec::new();
-        self.encode(node, &messages, &mut out, &mut Missing::new())?;
+        self.encode(node, &messages, &mut out, None)?;
         Ok(out)
     }
 
-    /// Appends a header of these messages, all in chunk 0, and notes which addresses are missing in it.
+    /// Appends a header of these messages, all in chunk 0. If addresses of objects are not known yet, it is noted in
+    /// `missing` where they belong; the checksum is missing too then.
     pub(super) fn encode(
         &self,
         node: &Node,
         messages: &Messages,
         out: &mut Vec<u8>,
-        missing: &mut Missing,
+        missing: Option<&mut Missing>,
     ) -> Result<()> {
         let (version, tracked) = node.header_version();
         let prefix = self.prefix(node, messages.size(version, tracked) as u64, messages.len())?;
         let start = out.len();
         prefix.put(out)?;
-        messages.encode(version, tracked, out, missing)?;
-        if version > 1 {
-            checksum::append_from(out, start);
+        let is_whole = messages.encode(version, tracked, out, missing)?;
+        match version {
+            1 => {}
+            _ if is_whole => checksum::append_from(out, start),
+            _ => out.extend_from_slice(&[0; checksum::CHECKSUM_LEN]),
         }
         Ok(())
     }
@@ -444,7 +455,7 @@ impl Encoder<'_> {
         let moved = messages.split_off(kept);
         if moved.len() > 0 {
             let mut body = Vec::new();
-            moved.encode(version, tracked, &mut body, &mut Missing::new())?;
+            moved.encode(version, tracked, &mut body, None)?;
             let block = encode_continuation(version, &body);
             let address = place(&block)?;
             messages.put(MessageType::Continuation, 0, |body| {
@@ -461,7 +472,7 @@ impl Encoder<'_> {
         let mut out = Vec::with_capacity(capacity as usize);
         self.prefix(node, room as u64, count)?.put(&mut out)?;
         let body = out.len();
-        messages.encode(version, tracked, &mut out, &mut Missing::new())?;
+        messages.encode(version, tracked, &mut out, None)?;
         // What is too short for a message is a gap.
         out.resize(body + room, 0);
         if version > 1 {

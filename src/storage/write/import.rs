@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     filter::{FilterPipeline, FilterSpec},
     format::{
-        message::{MessageType, comment::encode_comment, dataspace::encode_dataspace, link::encode_link},
+        message::{MessageType, comment::encode_comment, link::encode_link},
         virtual_mapping::encode_virtual_mappings,
     },
     model::{
@@ -160,18 +160,16 @@ impl Session {
     }
 
     /// Makes an attribute as it was; `encode` gives its elements.
-    pub(crate) fn import_attribute(
+    pub(crate) fn import_attribute<'a>(
         &self,
         key: u64,
         import: &ImportAttribute<'_>,
-        encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute>,
+        encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute<'a>>,
     ) -> Result<()> {
         let mut state = self.edit()?;
         let id = state.open(key)?;
         state.load_attributes(id)?;
         let new = encode(&mut SessionHeap(&mut state))?;
-        check_datatype(&new.datatype, state.sizes().offset)?;
-        encode_dataspace(&new.dataspace, 2, state.sizes())?;
         let wanted = new.dataspace.len()?.checked_mul(new.datatype.size as u64);
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
@@ -179,8 +177,9 @@ impl Session {
         if state.node(id)?.attributes.map.contains(import.name.as_bytes()) {
             return Err(Error::usage(format!("there is an attribute {} already", import.name)));
         }
-        let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
-        let body = attribute_body(import.name, import.charset, &new, committed, state.sizes())?;
+        let committed = new.committed.map(|key| state.pin_type(key, new.datatype)).transpose()?;
+        let (name, sizes) = (import.name.as_bytes(), state.sizes());
+        let body = attribute_body(&mut state.scratch, name, import.charset, &new, committed, sizes)?;
         if !state.node(id)?.has_dense_attributes() && body.len() > MAX_MESSAGE & !7 {
             return Err(Error::unsupported("a large attribute on an object whose header has version 1"));
         }

@@ -116,8 +116,13 @@ impl State {
         let node = self.node(id)?;
         let encoder = self.encoder(&|id| id.key());
         let bytes = encoder.header(node, &node.blocks.parts(), false)?;
-        let address = node.stored.as_ref().and(node.address).unwrap_or(id.key());
-        ObjectHeader::from_bytes(address, bytes, &origin.reader)
+        ObjectHeader::from_bytes(self.name_of(id)?, bytes, &origin.reader)
+    }
+
+    /// What handles call an object: the address of one of the file, of a new one its key.
+    pub(super) fn name_of(&self, id: NodeId) -> Result<u64> {
+        let node = self.node(id)?;
+        Ok(node.stored.as_ref().and(node.address).unwrap_or(id.key()))
     }
 
     /// What a link of a group leads to, if there is one of that name.
@@ -240,7 +245,10 @@ impl State {
                     chunks = self.implicit_chunks(&origin, raw, layout, address)?;
                 }
                 raw.chunk_table(&origin, layout)?.for_each(&mut |place, entry| {
-                    chunks.insert(place.into(), ChunkState { stored: Some((entry, true)), elements: None });
+                    chunks.insert(
+                        place.into(),
+                        ChunkState { stored: Some((entry, true)), elements: None },
+                    );
                     Ok(())
                 })?;
                 let (chunk, index) = (layout.chunk.clone(), layout.index);

@@ -151,21 +151,26 @@ impl Messages {
         self.list.iter().map(|m| message_size(version, tracked, m.body.len())).sum()
     }
 
-    /// Appends them as a header of this version has them, and notes which addresses are missing.
+    /// Appends them as a header of this version has them, and notes which addresses are missing, if some may be; true
+    /// if none is.
     pub(crate) fn encode(
         &self,
         version: u8,
         tracked: bool,
         out: &mut Vec<u8>,
-        missing: &mut Missing,
-    ) -> Result<()> {
+        mut missing: Option<&mut Missing>,
+    ) -> Result<bool> {
+        let mut is_whole = true;
         for (message, entry) in self.iter().zip(&self.list) {
             let Message { id, flags, order, body } = message;
             let start = out.len() + header_len(version, tracked);
             encode_message(out, version, id, flags, tracked.then_some(order.unwrap_or(0)), body)?;
-            missing.extend(entry.target.map(|target| (start + body.len(), target)));
+            if let (Some(missing), Some(target)) = (missing.as_deref_mut(), entry.target) {
+                missing.push((start + body.len(), target));
+                is_whole = false;
+            }
         }
-        Ok(())
+        Ok(is_whole)
     }
 }
 

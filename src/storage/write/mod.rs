@@ -28,6 +28,7 @@ mod load;
 mod mapping;
 mod messages;
 mod node;
+mod nodes;
 mod raw_chunk;
 mod spec;
 mod symbol_table;
@@ -50,6 +51,7 @@ use self::{
     header::Encoder,
     messages::Messages,
     node::{Body, Node},
+    nodes::Nodes,
 };
 use super::{
     Store,
@@ -94,10 +96,12 @@ pub(crate) struct State {
     tx: Transaction,
     superblock: Superblock,
     profile: Profile,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     /// Objects whose address is pinned.
     pinned: FxHashMap<u64, NodeId>,
     heap: HeapWriter,
+    /// Room for parts of messages, which is used again and again.
+    scratch: Vec<u8>,
     /// Bytes of chunks that are kept because they may change again, and how many may be.
     buffered: u64,
     buffer_limit: u64,
@@ -177,9 +181,10 @@ impl Session {
             tx,
             superblock: superblock.clone(),
             profile: new.profile,
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             pinned: FxHashMap::default(),
             heap: HeapWriter::new(Sizes::EIGHT),
+            scratch: Vec::new(),
             buffered: 0,
             buffer_limit: new.buffer_limit,
             threads: new.threads,
@@ -211,9 +216,10 @@ impl Session {
         let mut state = State {
             tx,
             profile: if superblock.version >= 3 { Profile::Modern } else { Profile::Compatible },
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             pinned: FxHashMap::default(),
             heap: HeapWriter::new(superblock.sizes),
+            scratch: Vec::new(),
             superblock,
             buffered: 0,
             buffer_limit: edit.buffer_limit,
@@ -319,11 +325,11 @@ impl State {
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<&Node> {
-        self.nodes.get(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
+        self.nodes.get(id).ok_or_else(|| Error::usage("no such object"))
     }
 
     pub(crate) fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
-        self.nodes.get_mut(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
+        self.nodes.get_mut(id).ok_or_else(|| Error::usage("no such object"))
     }
 
     /// Notes that a part of an object is about to change, and with it the links to it, where its header will get a new

@@ -87,6 +87,11 @@ impl Blocks {
         self.outside.as_ref().map_or_else(Parts::default, |outside| outside.parts)
     }
 
+    /// Whether there is nothing outside the header.
+    pub(crate) fn is_header(&self) -> bool {
+        self.outside.is_none()
+    }
+
     pub(crate) fn outside(&mut self) -> &mut Outside {
         self.outside.get_or_insert_default()
     }

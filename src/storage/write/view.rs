@@ -21,7 +21,7 @@ use crate::{
         dataset::DatasetCore,
         external::ExternalData,
         links::LinkStorage,
-        object::ObjectHeader,
+        object::{ObjectHeader, ObjectKind},
         raw_data::RawData,
         virtual_dataset,
     },
@@ -33,6 +33,13 @@ impl Session {
         let state = self.lock();
         let id = state.find(address)?;
         state.object_header(id, store)
+    }
+
+    /// The address of an object, or the key that stands for it, and what it is.
+    pub(crate) fn look(&self, address: u64) -> Result<(u64, ObjectKind)> {
+        let state = self.lock();
+        let id = state.find(address)?;
+        Ok((state.name_of(id)?, state.node(id)?.kind()))
     }
 
     /// Number of hard links to an object.
@@ -71,6 +78,12 @@ impl Session {
             (attributes.map.values().cloned().collect::<Vec<_>>(), attributes.order.tracked)
         };
         entries.iter().map(|entry| attribute(store, entry, tracked)).collect()
+    }
+
+    /// The names of the attributes of an object, sorted.
+    pub(crate) fn attribute_names(&self, address: u64) -> Result<Vec<Name>> {
+        let state = self.lock();
+        Ok(state.node(state.find(address)?)?.attributes.map.names().cloned().collect())
     }
 
     pub(crate) fn attribute(
