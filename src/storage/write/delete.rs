@@ -251,7 +251,7 @@ impl State {
             }
             RawState::Contiguous { .. } => {}
             RawState::Chunked(state) => {
-                for ChunkState { stored, elements } in std::mem::take(&mut state.chunks).into_values() {
+                for ChunkState { stored, elements, .. } in std::mem::take(&mut state.chunks).into_values() {
                     buffered += elements.map_or(0, |e| e.len() as u64);
                     if let Some((entry, published)) = stored {
                         let block = (entry.address, entry.size);

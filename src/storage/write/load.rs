@@ -247,7 +247,7 @@ impl State {
                 raw.chunk_table(&origin, layout)?.for_each(&mut |place, entry| {
                     chunks.insert(
                         place.into(),
-                        ChunkState { stored: Some((entry, true)), elements: None },
+                        ChunkState { stored: Some((entry, true)), ..ChunkState::default() },
                     );
                     Ok(())
                 })?;

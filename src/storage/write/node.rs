@@ -349,6 +349,8 @@ pub(crate) struct ChunkState {
     pub(crate) stored: Option<(ChunkEntry, bool)>,
     /// Its elements, if they differ from what is stored.
     pub(crate) elements: Option<Vec<u8>>,
+    /// Bytes that were written to it since the last time it was stored, some perhaps several times.
+    pub(crate) written: u64,
 }
 
 impl DatasetBody {
