@@ -78,8 +78,8 @@ impl<V> ByName<V> {
         }
         let entries = &mut self.blocks[block];
         if entries.len() == entries.capacity() {
-            // One, and then as a vector grows.
-            entries.reserve_exact((3 * entries.len()).clamp(1, BLOCK / 4));
+            let few = (256 / size_of::<(Name, V)>()).max(1);
+            entries.reserve_exact((3 * entries.len()).clamp(few, BLOCK / 4));
         }
         entries.insert(at, (name, value));
         None

@@ -357,10 +357,6 @@ fn header(
     tx.put_at(new.address, &bytes)
 }
 
-fn id<const N: usize>(id: &[u8]) -> Result<[u8; N]> {
-    id.try_into().map_err(|_| Error::usage("a heap id of another length"))
-}
-
 fn dense_links(
     tx: &mut Transaction,
     blocks: &mut Vec<Block>,
@@ -387,7 +383,7 @@ fn dense_links(
     by_name.sort_unstable();
     let mut records = Vec::with_capacity(11 * ids.len());
     for (hash, i) in by_name {
-        LinkName { hash, id: id(&ids[i])? }.put(&mut records, sizes)?;
+        LinkName { hash, id: ids[i] }.put(&mut records, sizes)?;
     }
     let names = btree_v2::build(tx, blocks, Kind::of_names(5, 11), &records, sizes)?;
     let mut order = None;
@@ -397,7 +393,7 @@ fn dense_links(
         by_order.sort_unstable();
         let mut records = Vec::with_capacity(15 * ids.len());
         for (order, i) in by_order {
-            LinkOrder { order, id: id(&ids[i])? }.put(&mut records, sizes)?;
+            LinkOrder { order, id: ids[i] }.put(&mut records, sizes)?;
         }
         order = Some(btree_v2::build(tx, blocks, Kind::of_names(6, 15), &records, sizes)?);
     }
@@ -419,7 +415,7 @@ fn dense_attributes(
     let mut by_name: Vec<AttributeName> = Vec::with_capacity(attributes.map.len());
     for (name, a) in attributes.map.iter() {
         let id = match a.flags & SHARED {
-            0 => id(&ids.next().unwrap_or_default())?,
+            0 => ids.next().unwrap_or_default(),
             _ => match decode_shared(&a.body, sizes)?.0 {
                 SharedPointer::Heap(id) => id,
                 other => return Err(Error::unsupported(format!("an attribute shared as {other:?}"))),
