@@ -6,11 +6,11 @@ use crate::{
     dataset::Dataset,
     error::{Context, Error, Result},
     model::{
-        link::{Link, Name},
+        link::{Link, LinkTarget, Name},
         path::join,
     },
     object::{NamedDatatype, Object, keep_what_was_found},
-    storage::{links::LinkStorage, write::Order},
+    storage::{links::LinkStorage, resolve::Location, write::Order},
 };
 
 /// A group of links.
@@ -105,6 +105,9 @@ impl Group {
     /// As [`object`](Self::object).
     pub fn follow(&self, link: &Link) -> Result<Object> {
         let path = join(self.object.path(), &link.name.to_text());
+        if let LinkTarget::Hard(address) = link.target {
+            return Object::open(Location { store: self.object.store().clone(), address }, path);
+        }
         let mut hops = self.object.store().reader.limits.link_hops;
         let location = self.object.location().follow(&link.target, &mut hops);
         Object::open(location.of_object(&path).map_err(|e| e.in_file(&self.object.store().name))?, path)

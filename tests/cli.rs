@@ -7,39 +7,14 @@ use std::{
     fs,
     io::Read,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
+#[path = "common/command.rs"]
+mod command;
+use command::{bytes, failure, h5, text};
+
 const BASIC: &str = "testdata/basic.h5";
-
-fn h5(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_h5"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(arguments)
-        .output()
-        .expect("the command runs")
-}
-
-/// Standard output of a run that succeeds and has nothing to complain about.
-fn bytes(arguments: &[&str]) -> Vec<u8> {
-    let out = h5(arguments);
-    assert_eq!(String::from_utf8_lossy(&out.stderr), "", "{arguments:?}");
-    assert_eq!(out.status.code(), Some(0), "{arguments:?}");
-    out.stdout
-}
-
-fn text(arguments: &[&str]) -> String {
-    String::from_utf8(bytes(arguments)).expect("text")
-}
-
-/// The message of a run that fails with this status.
-fn failure(arguments: &[&str], status: i32) -> String {
-    let out = h5(arguments);
-    let message = String::from_utf8(out.stderr).expect("text");
-    assert_eq!(out.status.code(), Some(status), "{arguments:?}: {message}");
-    assert!(out.stdout.is_empty(), "{arguments:?}");
-    message
-}
 
 /// The files that testdata/make_basic.py made with numpy, with the path of the dataset they are of.
 fn expected(extension: &str) -> Vec<(String, PathBuf)> {

@@ -5,26 +5,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
 };
 
 use h5::{Dataset, File};
 
-fn h5(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_h5"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(arguments)
-        .output()
-        .expect("the command runs")
-}
-
-/// What a run says on standard error that ends with this status.
-fn run(arguments: &[&str], status: i32) -> String {
-    let out = h5(arguments);
-    let message = String::from_utf8(out.stderr).expect("text");
-    assert_eq!(out.status.code(), Some(status), "{arguments:?}: {message}");
-    message
-}
+#[path = "common/command.rs"]
+mod command;
+use command::{complaint, h5};
 
 /// A folder that is gone at the end.
 struct Scratch(PathBuf);
@@ -78,7 +65,7 @@ fn repacked_content_is_the_same() {
     for file in [BASIC, "testdata/humidity.nc", "testdata/rescue_latest.h5"] {
         for profile in ["compatible", "modern"] {
             let out = scratch.path("out.h5");
-            assert_eq!(run(&["repack", "--profile", profile, file, &out], 0), "");
+            assert_eq!(complaint(&["repack", "--profile", profile, file, &out], 0), "");
             assert_eq!(digest(file), digest(&out), "{file}");
             assert_eq!(scratch.names(), ["out.h5"]);
             let version = File::open(&out).unwrap().info().superblock_version;
@@ -92,7 +79,7 @@ fn repack_changes_filters_and_layouts() {
     let scratch = Scratch::new("filters");
     let out = scratch.path("out.h5");
     let temperature = "/measurements/temperature";
-    run(
+    complaint(
         &["repack", "-f", "SHUF", "-f", "GZIP=4", "-l", "measurements/temperature:CHUNK=2x3", BASIC, &out],
         0,
     );
@@ -102,19 +89,19 @@ fn repack_changes_filters_and_layouts() {
     assert_eq!(dataset.chunk_shape(), Some(&[2, 3][..]));
     assert_eq!(dataset.filters().iter().map(|f| f.id).collect::<Vec<_>>(), [2, 1]);
 
-    run(&["repack", "-f", "measurements/temperature:blosc=zstd,3", &out, &scratch.path("b.h5")], 0);
+    complaint(&["repack", "-f", "measurements/temperature:blosc=zstd,3", &out, &scratch.path("b.h5")], 0);
     let dataset = File::open(scratch.path("b.h5")).unwrap().dataset(temperature).unwrap();
     assert_eq!(dataset.filters()[0].client_data, [2, 2, 8, 48, 3, 1, 5]);
     assert_eq!(bits(&dataset), bits(&old));
 
     // What does not suit a dataset is no error unless it was named.
-    let message = run(&["repack", "-f", "SOFF=3,DS", BASIC, &out], 0);
+    let message = complaint(&["repack", "-f", "SOFF=3,DS", BASIC, &out], 0);
     assert!(message.contains("is copied as it is"), "{message}");
-    let message = run(&["repack", "-f", "measurements/counts:SOFF=3,DS", BASIC, &out], 1);
+    let message = complaint(&["repack", "-f", "measurements/counts:SOFF=3,DS", BASIC, &out], 1);
     assert!(message.contains("/measurements/counts"), "{message}");
-    run(&["repack", "-f", "nowhere:GZIP=1", BASIC, &out], 1);
-    run(&["repack", "-f", "GZIP=x", BASIC, &out], 2);
-    run(&["repack", "-l", "CHUNK", BASIC, &out], 2);
+    complaint(&["repack", "-f", "nowhere:GZIP=1", BASIC, &out], 1);
+    complaint(&["repack", "-f", "GZIP=x", BASIC, &out], 2);
+    complaint(&["repack", "-l", "CHUNK", BASIC, &out], 2);
     assert_eq!(scratch.names(), ["b.h5", "out.h5"]);
 }
 
@@ -128,12 +115,12 @@ fn repack_keeps_the_user_block_and_the_source() {
     let mut bytes = fs::read(&source).unwrap();
     bytes[..4].copy_from_slice(b"mine");
     fs::write(&source, &bytes).unwrap();
-    run(&["repack", &source, &out], 0);
+    complaint(&["repack", &source, &out], 0);
     let made = fs::read(&out).unwrap();
     assert_eq!((&made[..4], made[4..1024].iter().all(|&b| b == 0)), (&b"mine"[..], true));
     assert_eq!(digest(&source), digest(&out));
     // Onto itself, by whatever name.
-    let message = run(&["repack", &source, &format!("{}/./in.h5", scratch.0.display())], 2);
+    let message = complaint(&["repack", &source, &format!("{}/./in.h5", scratch.0.display())], 2);
     assert!(message.contains("is the file that is read"), "{message}");
     assert_eq!(fs::read(&source).unwrap(), bytes);
 }
@@ -143,8 +130,8 @@ fn cp_into_new_and_old_files() {
     let scratch = Scratch::new("cp");
     let out = scratch.path("out.h5");
     let at = |path: &str| format!("{out}:{path}");
-    run(&["cp", &format!("{BASIC}:/measurements"), &at("/run/m")], 0);
-    run(&["cp", "-f", "GZIP=1", &format!("{BASIC}/measurements/temperature"), &at("/run/")], 0);
+    complaint(&["cp", &format!("{BASIC}:/measurements"), &at("/run/m")], 0);
+    complaint(&["cp", "-f", "GZIP=1", &format!("{BASIC}/measurements/temperature"), &at("/run/")], 0);
     let file = File::open(&out).unwrap();
     let same = |path: &str| {
         let old = File::open(BASIC).unwrap().dataset("/measurements/temperature").unwrap();
@@ -154,12 +141,15 @@ fn cp_into_new_and_old_files() {
     same("/run/temperature");
     assert_eq!(file.dataset("/run/temperature").unwrap().filters().len(), 1);
     drop(file);
-    run(&["cp", &format!("{BASIC}:/measurements"), &at("/run/m/temperature")], 1);
-    run(&["cp", &format!("{BASIC}:/nowhere"), &at("/x")], 1);
+    complaint(&["cp", &format!("{BASIC}:/measurements"), &at("/run/m/temperature")], 1);
+    complaint(&["cp", &format!("{BASIC}:/nowhere"), &at("/x")], 1);
     let all = scratch.path("all.h5");
-    run(&["cp", &format!("{BASIC}:/"), &format!("{all}:/")], 0);
+    complaint(&["cp", &format!("{BASIC}:/"), &format!("{all}:/")], 0);
     assert_eq!(digest(BASIC), digest(&all));
-    run(&["cp", "--without-attributes", "--shallow", &format!("{BASIC}:/"), &format!("{all}:/again")], 0);
+    complaint(
+        &["cp", "--without-attributes", "--shallow", &format!("{BASIC}:/"), &format!("{all}:/again")],
+        0,
+    );
     assert!(File::open(&all).unwrap().group("/again/measurements").unwrap().names().unwrap().is_empty());
 }
 
@@ -179,7 +169,7 @@ fn rescue_reports() {
     );
     assert_eq!(digest("testdata/rescue_v108.h5"), digest(&out));
     // The new file must not exist.
-    run(&["rescue", &broken, &out], 1);
-    run(&["rescue", &scratch.path("absent.h5"), &scratch.path("new.h5")], 1);
+    complaint(&["rescue", &broken, &out], 1);
+    complaint(&["rescue", &scratch.path("absent.h5"), &scratch.path("new.h5")], 1);
     assert!(!Path::new(&scratch.path("new.h5")).exists());
 }

@@ -2,30 +2,11 @@
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
-use std::process::{Command, Output};
-
 use serde_json::Value;
 
-fn h5(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_h5"));
-    command
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .arg("flow")
-        .args(arguments)
-        .output()
-        .expect("the command runs")
-}
-
-fn bytes(arguments: &[&str]) -> Vec<u8> {
-    let out = h5(arguments);
-    assert_eq!(String::from_utf8_lossy(&out.stderr), "", "{arguments:?}");
-    assert_eq!(out.status.code(), Some(0), "{arguments:?}");
-    out.stdout
-}
-
-fn text(arguments: &[&str]) -> String {
-    String::from_utf8(bytes(arguments)).expect("text")
-}
+#[path = "common/command.rs"]
+mod command;
+use command::{bytes, failure, text};
 
 fn cases(call: &str) -> Vec<Value> {
     let all: Value = serde_json::from_str(include_str!("../testdata/h5flow/cases.json")).unwrap();
@@ -83,7 +64,7 @@ fn dereferenced() -> Vec<Case> {
 
 impl Case {
     fn run(&self, format: &str) -> Vec<u8> {
-        let mut arguments = vec!["deref", &self.path];
+        let mut arguments = vec!["flow", "deref", &self.path];
         arguments.extend(self.names.iter().map(String::as_str));
         arguments.extend(["--select", &self.select, "--format", format]);
         bytes(&arguments)
@@ -180,16 +161,16 @@ fn ls_has_what_the_reference_prints() {
                 wanted += &format!("  {}\n", line.replace('\t', "    "));
             }
         }
-        assert_eq!(text(&["ls", &format!("testdata/h5flow/{file}")]), wanted);
+        assert_eq!(text(&["flow", "ls", &format!("testdata/h5flow/{file}")]), wanted);
     }
     // A file of something else has none.
-    assert!(text(&["ls", "testdata/basic.h5"]).starts_with("datasets: 0\nreferences: 0\n"));
+    assert!(text(&["flow", "ls", "testdata/basic.h5"]).starts_with("datasets: 0\nreferences: 0\n"));
 }
 
 #[test]
 fn slices_of_all_kinds() {
     let deref = |select: &str| {
-        let found = text(&["deref", "testdata/h5flow/plain.h5", "ev/A", "ev/B", "--select", select]);
+        let found = text(&["flow", "deref", "testdata/h5flow/plain.h5", "ev/A", "ev/B", "--select", select]);
         let mut rows: Vec<u64> =
             found.lines().map(|l| l.split(',').next().unwrap().parse().unwrap()).collect();
         rows.dedup();
@@ -205,8 +186,11 @@ fn slices_of_all_kinds() {
     assert_eq!(deref("9:3"), [0; 0]);
     let (first, last) = (all[0], all[all.len() - 1]);
     assert_eq!(deref(&format!("{last},{first}")), [last, first]);
-    let without = text(&["deref", "testdata/h5flow/plain.h5", "ev/A", "ev/B"]);
-    assert_eq!(without, text(&["deref", "testdata/h5flow/plain.h5", "ev/A", "ev/B", "--select", ":"]));
+    let without = text(&["flow", "deref", "testdata/h5flow/plain.h5", "ev/A", "ev/B"]);
+    assert_eq!(
+        without,
+        text(&["flow", "deref", "testdata/h5flow/plain.h5", "ev/A", "ev/B", "--select", ":"])
+    );
 }
 
 #[test]
@@ -227,9 +211,7 @@ fn what_makes_no_sense_is_an_error() {
         (&["deref", plain, "ev/A", "ev/B", "--format", "xml"], 2, "xml"),
         (&["deref", "testdata/basic.h5", "measurements", "types"], 1, "measurements/data"),
     ] {
-        let out = h5(arguments);
-        let said = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(status), "{arguments:?}: {said}");
-        assert!(said.contains(message) && out.stdout.is_empty(), "{arguments:?}: {said}");
+        let said = failure(&[&["flow"], arguments].concat(), status);
+        assert!(said.contains(message), "{arguments:?}: {said}");
     }
 }

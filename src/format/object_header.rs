@@ -342,6 +342,7 @@ impl<'a> Messages<'a> {
         Messages { chunk, at: 0, version, tracks_order }
     }
 
+    #[inline]
     fn message(&self) -> Result<RawMessage> {
         let mut b = Bytes(&self.chunk[self.at..]);
         let id = if self.version == 1 { b.u16()? } else { u16::from(b.u8()?) };
@@ -373,6 +374,7 @@ impl<'a> Messages<'a> {
 impl Iterator for Messages<'_> {
     type Item = Result<RawMessage>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let left = self.chunk.len() - self.at;
         if left == 0 || (self.version > 1 && left < header_len(self.version, self.tracks_order)) {

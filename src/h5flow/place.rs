@@ -46,9 +46,8 @@ impl Places {
         Ok(mask)
     }
 
-    /// Calls `f` for the children of every parent: with its number, their range among all, and the
-    /// part of `out` where they go. A
-    /// value is `size` elements.
+    /// Calls `f` for the children of every parent: with its number, their range among all, and the part of `out` where
+    /// they go. A value is `size` elements.
     pub(super) fn fill<E: Send>(
         &self,
         offsets: &[usize],

@@ -9,10 +9,14 @@ pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(crate) fn join(parent: &str, child: &str) -> String {
     if child.starts_with('/') {
         child.to_owned()
-    } else if parent.ends_with('/') {
-        [parent, child].concat()
     } else {
-        [parent, "/", child].concat()
+        let mut path = String::with_capacity(parent.len() + 1 + child.len());
+        path.push_str(parent);
+        if !parent.ends_with('/') {
+            path.push('/');
+        }
+        path.push_str(child);
+        path
     }
 }
 

@@ -18,12 +18,13 @@ impl FileSource {
     /// # Errors
     /// `Io`.
     pub fn new(file: File) -> Result<Self> {
-        Self::locked(file.into())
+        let len = file.metadata()?.len();
+        Ok(Self::locked(file.into(), len))
     }
 
-    pub(crate) fn locked(file: LockedFile) -> Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(FileSource { file, len })
+    /// Of `len` bytes.
+    pub(crate) fn locked(file: LockedFile, len: u64) -> Self {
+        FileSource { file, len }
     }
 }
 

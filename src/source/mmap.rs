@@ -26,12 +26,13 @@ impl MmapSource {
     /// # Errors
     /// `Io`.
     pub fn new(file: File) -> Result<Self> {
-        Self::locked(file.into())
+        let len = file.metadata()?.len();
+        Ok(Self::locked(file.into(), len))
     }
 
-    pub(crate) fn locked(file: LockedFile) -> Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(MmapSource { map: OnceLock::new(), file, len })
+    /// Of `len` bytes.
+    pub(crate) fn locked(file: LockedFile, len: u64) -> Self {
+        MmapSource { map: OnceLock::new(), file, len }
     }
 
     fn map(&self) -> Option<Mmap> {

@@ -498,19 +498,18 @@ fn os_path(name: &[u8]) -> Result<Cow<'_, Path>> {
 pub(crate) fn open_path(path: &Path, mmap: bool, locking: Locking) -> Result<Arc<dyn ByteSource>> {
     #[cfg(any(unix, windows))]
     {
-        let file = std::fs::File::open(path)?;
+        let file = crate::source::LockedFile::new(std::fs::File::open(path)?, false, locking)?;
+        // Asked for when it is locked: only then does the length stay.
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(not_regular());
         }
-        let file = crate::source::LockedFile::new(file, false, locking)?;
-        // Asked for once more: only now does its length stay.
         #[cfg(feature = "mmap")]
-        if mmap && file.metadata()?.len() > 0 {
-            return Ok(Arc::new(crate::source::MmapSource::locked(file)?));
+        if mmap && metadata.len() > 0 {
+            return Ok(Arc::new(crate::source::MmapSource::locked(file, metadata.len())));
         }
         let _ = mmap;
-        Ok(Arc::new(crate::source::FileSource::locked(file)?))
+        Ok(Arc::new(crate::source::FileSource::locked(file, metadata.len())))
     }
     #[cfg(not(any(unix, windows)))]
     {

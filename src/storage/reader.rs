@@ -34,7 +34,7 @@ pub(crate) struct Reader {
 const MAX_LOSSES: usize = 100;
 
 /// As many blocks are read by positioned reads before a map is used: whoever opens a large file for one dataset pays
-/// no page faults, each of which maps and unmaps many pages.
+/// for no map and no page faults, each of which maps and unmaps many pages.
 const FIRST_READS: u32 = 64;
 
 impl Reader {
@@ -102,7 +102,8 @@ impl Reader {
         }
     }
 
-    fn is_first(&self) -> bool {
+    /// Whether this is one of the first small pieces of a file, which are read without a map.
+    pub(crate) fn is_first(&self) -> bool {
         self.source.copies_faster()
             && self.reads.load(Ordering::Relaxed) < FIRST_READS
             && self.reads.fetch_add(1, Ordering::Relaxed) < FIRST_READS
@@ -137,6 +138,12 @@ impl Reader {
         self.source.read_at(start, buffer)
     }
 
+    /// Bytes that were there when they were read.
+    fn known(&self, address: u64, len: u64) -> Option<&[u8]> {
+        let start = usize::try_from(self.base.checked_add(address)?).ok()?;
+        self.source.as_slice()?.get(start..start.checked_add(usize::try_from(len).ok()?)?)
+    }
+
     /// Bytes that are addressable.
     pub(crate) fn slice(&self, address: u64, len: u64) -> Option<&[u8]> {
         let start = usize::try_from(self.check(address, len).ok()?).ok()?;
@@ -161,7 +168,7 @@ impl Stored {
 
     pub(crate) fn bytes<'a>(&'a self, reader: &'a Reader) -> &'a [u8] {
         match self {
-            Stored::Range { address, len } => reader.slice(*address, *len).unwrap_or_default(),
+            Stored::Range { address, len } => reader.known(*address, *len).unwrap_or_default(),
             Stored::Owned(bytes) => bytes,
         }
     }

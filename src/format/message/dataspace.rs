@@ -56,22 +56,21 @@ fn decode(bytes: &mut Bytes<'_>, sizes: Sizes) -> Result<Dataspace> {
         (1, _) => {}
         _ => return Err(Error::corrupt(format!("unknown type of dataspace {kind}"))),
     }
-    let dims = (0..rank).map(|_| bytes.length(sizes)).collect::<Result<Vec<_>>>()?;
-    let max_dims = if flags & HAS_MAX == 0 {
-        None
-    } else {
-        let max_of = |dim: &u64| {
+    let mut dims = Vec::with_capacity(rank);
+    for _ in 0..rank {
+        dims.push(bytes.length(sizes)?);
+    }
+    let mut max_dims = None;
+    if flags & HAS_MAX != 0 {
+        let max_dims = max_dims.insert(Vec::with_capacity(rank));
+        for dim in &dims {
             let max = bytes.length(sizes)?;
-            if max == u64::MAX {
-                Ok(None)
-            } else if max < *dim {
-                Err(Error::corrupt(format!("extent {dim} exceeds its maximum {max}")))
-            } else {
-                Ok(Some(max))
+            if max < *dim {
+                return Err(Error::corrupt(format!("extent {dim} exceeds its maximum {max}")));
             }
-        };
-        Some(dims.iter().map(max_of).collect::<Result<Vec<_>>>()?)
-    };
+            max_dims.push((max != u64::MAX).then_some(max));
+        }
+    }
     Ok(Dataspace::Simple { dims, max_dims })
 }
 

@@ -1,6 +1,8 @@
 //! Raw data in one piece: compact, contiguous, external.
 #![allow(unsafe_code)] // pieces of the output: one at a time, by one thread
 
+use std::cell::OnceCell;
+
 use super::{RawData, output::Output};
 use crate::{
     error::{Context, Error, Result},
@@ -61,17 +63,20 @@ pub(super) fn read(
     out: &Output<'_>,
 ) -> Result<()> {
     let total = data.dataspace.len()?.saturating_mul(data.element_size as u64);
-    let mapped = reader.slice(address, total);
+    let map = OnceCell::new();
     let mut window = Window { start: 0, bytes: Vec::new() };
     selection.for_each_run(data.dims(), &mut |run| {
         let (start, target, len) = byte_range(data, run)?;
+        // Who reads one value of a large file pays for no map.
+        let alone = len == out.len() && len < LARGE && reader.is_first();
+        let mapped = if alone { None } else { *map.get_or_init(|| reader.slice(address, total)) };
         match mapped {
             Some(all) if len < LARGE || !reader.source().copies_faster() => {
                 let start = start as usize;
                 // SAFETY: the targets of runs do not overlap.
                 unsafe { out.put(target, &all[start..start + len]) }
             }
-            None if (len as u64) < WINDOW / 4 => {
+            None if !alone && (len as u64) < WINDOW / 4 => {
                 let bytes = window.get(reader, address, total, start, len)?;
                 // SAFETY: as above.
                 unsafe { out.put(target, bytes) }
