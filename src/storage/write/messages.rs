@@ -184,3 +184,62 @@ impl PartialEq for Messages {
         self.len() == other.len() && self.iter().eq(other.iter())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: MessageType = MessageType::Link;
+    const LAYOUT: MessageType = MessageType::Layout;
+
+    fn of(list: &[(MessageType, &[u8])]) -> Messages {
+        let mut out = Messages::default();
+        list.iter().for_each(|(kind, body)| out.put_body(*kind, 0, body));
+        out
+    }
+
+    fn replaced(messages: &Messages, body: &[u8]) -> Messages {
+        let mut out = messages.clone();
+        let put = |out: &mut Vec<u8>| {
+            out.extend_from_slice(body);
+            Ok(())
+        };
+        out.replace(LAYOUT, 1, put).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_message_takes_the_place_of_that_of_its_kind() {
+        let messages = of(&[(LAYOUT, b"abc\0\0"), (LINK, b"x")]);
+        // What differs in its padding only stays.
+        assert_eq!(replaced(&messages, b"abc"), messages);
+        assert_eq!(replaced(&messages, b"ab"), of(&[(LAYOUT, b"ab"), (LINK, b"x")]));
+        let mut rest = replaced(&messages, b"longer than before");
+        assert_eq!(rest.find(LAYOUT).unwrap().body, b"longer than before");
+        rest.remove(LAYOUT);
+        assert_eq!(rest, of(&[(LINK, b"x")]));
+        let last = replaced(&rest, b"new");
+        assert_eq!((last.len(), last.find(LAYOUT).unwrap().flags), (2, 1));
+    }
+
+    #[test]
+    fn addresses_are_missing_at_the_end_of_bodies() {
+        let mut messages = of(&[(LAYOUT, b"abc"), (LINK, b"name\0\0\0\0")]);
+        messages.ends_with_address_of(NodeId(7));
+        messages.put_body(LAYOUT, 0, b"de");
+        for (version, tracked) in [(1, false), (2, false), (2, true)] {
+            let (mut out, mut missing) = (vec![9; 3], Missing::new());
+            assert!(!messages.encode(version, tracked, &mut out, Some(&mut missing)).unwrap());
+            assert_eq!(out.len() - 3, messages.size(version, tracked));
+            let [(end, NodeId(7))] = missing[..] else { panic!("{missing:?}") };
+            assert_eq!(&out[end - 8..end], b"name\0\0\0\0");
+            assert!(messages.encode(version, tracked, &mut out, None).unwrap());
+        }
+        let moved = messages.split_off(1);
+        assert_eq!(messages, of(&[(LAYOUT, b"abc")]));
+        assert_eq!(moved, of(&[(LINK, b"name\0\0\0\0"), (LAYOUT, b"de")]));
+        let mut missing = Missing::new();
+        moved.encode(2, false, &mut Vec::new(), Some(&mut missing)).unwrap();
+        assert_eq!(missing, [(12, NodeId(7))]);
+    }
+}
