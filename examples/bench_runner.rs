@@ -6,6 +6,8 @@
 //! The checksum is the wrapping sum of the data's little-endian 64-bit words (the last one filled up with zeros); for
 //! strings that of length * 1,000,003 and of all bytes. It is taken outside the measured time.
 //!
+//! `winm` and `rowsm` read at once what `win` and `rows` read one by one.
+//!
 //! `H5_BENCH_THREADS` is the number of threads that decode chunks: 1 if it is not set, all for 0.
 
 use std::fs;
@@ -171,6 +173,27 @@ fn rows(path: &str, name: &str, indices: &str) -> Answer {
     Ok((times, sum(rows.iter().map(|r| Row::words(r.as_slice().unwrap_or_default())))))
 }
 
+/// The windows as one batch.
+fn window_batch(path: &str, name: &str, corners: &str) -> Answer {
+    let corners = numbers(corners)?;
+    let watch = Stopwatch::start();
+    let dataset = open(path)?.dataset(name)?;
+    let window = |at: &[usize]| s![at[0]..at[0] + 16, at[1]..at[1] + 16];
+    let windows = dataset.read_stacked::<f32>(corners.chunks_exact(2).map(window))?;
+    let times = watch.stop();
+    Ok((times, f32::words(windows.as_slice().unwrap_or_default())))
+}
+
+/// The rows as one batch.
+fn row_batch(path: &str, name: &str, indices: &str) -> Answer {
+    let indices = numbers(indices)?;
+    let watch = Stopwatch::start();
+    let dataset = open(path)?.dataset(name)?;
+    let rows = dataset.read_stacked::<Row>(indices.iter().map(|&at| s![at..at + 1]))?;
+    let times = watch.stop();
+    Ok((times, Row::words(rows.as_slice().unwrap_or_default())))
+}
+
 /// Every group of the root, its datasets, and the values of their attributes.
 fn walk(path: &str) -> Answer {
     let watch = Stopwatch::start();
@@ -301,6 +324,8 @@ fn run(request: &[&str]) -> Option<Answer> {
         ["f64p", path, name, count] => into_buffer(path, name, count),
         ["win", path, name, corners] => windows(path, name, corners),
         ["rows", path, name, indices] => rows(path, name, indices),
+        ["winm", path, name, corners] => window_batch(path, name, corners),
+        ["rowsm", path, name, indices] => row_batch(path, name, indices),
         ["walk", path] => walk(path),
         ["vlen", path, name] => strings(path, name),
         ["scalar", path, name] => scalar(path, name),

@@ -153,9 +153,15 @@ impl Walk {
             .iter()
             .map(|d| h5::HyperslabDim { start: d.saturating_sub(1), stride: 1, count: 1, block: 1 })
             .collect();
-        if let Some(values) = self.note(dataset.values(h5::Selection::Hyperslab(last))) {
+        let last = h5::Selection::Hyperslab(last);
+        if let Some(values) = self.note(dataset.values(&last)) {
             self.values(&values);
         }
+        let first = vec![h5::HyperslabDim { start: 0, stride: 1, count: 1, block: 1 }; dataset.shape().len()];
+        let some = [last.clone(), h5::Selection::None, h5::Selection::Hyperslab(first), last];
+        at_once::<i32>(dataset, &some);
+        at_once::<f64>(dataset, &some);
+        at_once::<String>(dataset, &some);
         let size = dataset.len().ok().and_then(|n| n.checked_mul(dataset.datatype().size as u64));
         if let Some(left) = size.and_then(|size| self.bytes.checked_sub(size)) {
             self.bytes = left;
@@ -192,6 +198,17 @@ impl Walk {
             }
         }
     }
+}
+
+/// Several selections read together are what each of them is.
+fn at_once<T: h5::H5Type + std::fmt::Debug>(dataset: &Dataset, selections: &[h5::Selection]) {
+    if dataset.datatype().size > 1 << 20 {
+        return; // Together they may be more than the limit.
+    }
+    let each = selections.iter().map(|selection| dataset.read_slice::<T>(selection));
+    let each: Option<Vec<_>> = each.map(Result::ok).collect();
+    let together = dataset.read_slices::<T>(selections).ok();
+    assert_eq!(format!("{each:?}"), format!("{together:?}"));
 }
 
 fn hash(value: &(impl Hash + ?Sized)) -> u64 {

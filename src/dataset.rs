@@ -23,8 +23,8 @@ use crate::{
         chunk_index::ChunkEntry,
         dataset::DatasetCore,
         raw_data::{
-            ReadOptions,
-            output::{Output, bytes_of_mut, elements_of, zeroed_vec},
+            ReadOptions, Request,
+            output::{Output, bytes_of_mut, elements_of, zeros},
         },
         resolve::Location,
         virtual_dataset,
@@ -218,54 +218,63 @@ impl Dataset {
         &self.core
     }
 
-    fn options(&self) -> ReadOptions {
-        ReadOptions { threads: self.object.store().settings.threads, depth: 0 }
+    /// Reads several selections, each into a result of its own; with several an error says which one failed.
+    pub(crate) fn read_requests(&self, requests: &[Request<'_>]) -> Result<()> {
+        let store = self.object.store();
+        self.core.raw.read(store, requests, ReadOptions { threads: store.settings.threads, depth: 0 })
     }
 
     fn read_resolved(&self, selection: &Resolved, out: &Output<'_>) -> Result<()> {
-        self.core.raw.read(self.object.store(), selection, out, self.options())
+        self.read_requests(&[Request { selection, out }])
+    }
+
+    /// Fails if so many elements are more than may be allocated.
+    pub(crate) fn check_limit(&self, count: u64) -> Result<()> {
+        let allowed = self.object.store().reader.limits.allocation;
+        match count.saturating_mul(self.core.raw.element_size as u64) {
+            bytes if bytes > allowed => Err(Error::limit("bytes of a read", bytes, allowed)),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of the selected elements as they are stored, in a fresh vector.
     fn read_bytes(&self, selection: &Resolved, count: u64) -> Result<Vec<u8>> {
-        let limits = &self.object.store().reader.limits;
-        let bytes = count.saturating_mul(self.core.raw.element_size as u64);
-        if bytes > limits.allocation {
-            return Err(Error::limit("bytes of a read", bytes, limits.allocation));
-        }
-        // SAFETY: zeros are values of `u8`.
-        let mut out = unsafe { zeroed_vec::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX))? };
+        self.check_limit(count)?;
+        let mut out = zeros::<u8>(self.stored_len(count))?;
         self.read_resolved(selection, &Output::new(&mut out, true, &SwapPlan::Nothing))?;
         Ok(out)
     }
 
+    /// Bytes of so many elements as they are stored.
+    pub(crate) fn stored_len(&self, count: u64) -> usize {
+        usize::try_from(count.saturating_mul(self.core.raw.element_size as u64)).unwrap_or(usize::MAX)
+    }
+
     fn read_elements<T: H5Type>(&self, selection: &Resolved) -> Result<Vec<T>> {
         let count = selection.len()?;
-        let plan = T::plan(&self.core.datatype)?;
-        if T::POD
-            && size_of::<T>() == self.core.raw.element_size
-            && let Some(swap) = SwapPlan::between(&T::datatype(), &self.core.datatype)
-        {
-            let limits = &self.object.store().reader.limits;
-            let bytes = count.saturating_mul(size_of::<T>() as u64);
-            if bytes > limits.allocation {
-                return Err(Error::limit("bytes of a read", bytes, limits.allocation));
-            }
-            // SAFETY: `T::POD` promises that every bit pattern is a value, zeros too.
-            let mut out = unsafe { zeroed_vec::<T>(usize::try_from(count).unwrap_or(usize::MAX))? };
-            // SAFETY: as above; the memory is fresh and zeroed, padding included.
+        if let Some(swap) = self.core.raw.plain::<T>()? {
+            self.check_limit(count)?;
+            let mut out = zeros::<T>(usize::try_from(count).unwrap_or(usize::MAX))?;
+            // SAFETY: `plain` says that `T` is plain; the memory is fresh and zeroed, padding included.
             let memory = unsafe { bytes_of_mut(&mut out) };
             self.read_resolved(selection, &Output::new(memory, true, &swap))?;
             return Ok(out);
         }
         let bytes = self.read_bytes(selection, count)?;
+        let mut out = try_vec("elements of a read", count)?;
+        self.decode_elements(&bytes, |element| out.push(element))?;
+        Ok(out)
+    }
+
+    /// Calls `f` with each of the stored elements.
+    pub(crate) fn decode_elements<T: H5Type>(&self, bytes: &[u8], mut f: impl FnMut(T)) -> Result<()> {
+        let plan = T::plan(&self.core.datatype)?;
         let store = self.object.store();
         let heap = store.global_heap.session(&store.reader);
-        let mut out = try_vec("elements of a read", count)?;
         for element in bytes.chunks_exact(self.core.raw.element_size.max(1)) {
-            out.push(T::decode(&plan, element, &heap)?);
+            f(T::decode(&plan, element, &heap)?);
         }
-        Ok(out)
+        Ok(())
     }
 
     fn whole(&self) -> Result<Resolved> {
@@ -275,7 +284,7 @@ impl Dataset {
         }
     }
 
-    fn select(&self, selection: impl IntoSelection) -> Result<(Resolved, Vec<u64>)> {
+    pub(crate) fn select(&self, selection: impl IntoSelection) -> Result<(Resolved, Vec<u64>)> {
         if self.core.raw.dataspace.is_null() {
             return Err(Error::shape("a selection of a null dataspace"));
         }
@@ -405,14 +414,10 @@ impl Dataset {
         if count != buffer.len() as u64 {
             return Err(Error::shape(format!("a buffer of {} for {count} elements", buffer.len())));
         }
-        T::plan(&self.core.datatype)?;
-        let memory = T::datatype();
-        let swap = SwapPlan::between(&memory, &self.core.datatype)
-            .filter(|_| T::POD && size_of::<T>() == self.core.raw.element_size && memory.has_no_padding());
-        match swap {
+        match self.core.raw.plain::<T>()?.filter(|_| T::datatype().has_no_padding()) {
             Some(swap) => {
-                // SAFETY: `T::POD` promises that every bit pattern is a value, and there is no padding: all bytes of
-                // the buffer are initialised.
+                // SAFETY: `plain` says that `T` is plain, and there is no padding: all bytes of the buffer are
+                // initialised.
                 let memory = unsafe { bytes_of_mut(buffer) };
                 self.read_resolved(selection, &Output::new(memory, false, &swap))
             }
@@ -580,7 +585,7 @@ pub(crate) fn select(dims: &[u64], selection: impl IntoSelection) -> Result<(Res
     let resolved = selection.resolve(dims)?;
     let shape = match shape {
         Some(shape) => shape,
-        None => selection.shape(dims)?,
+        None => resolved.shape()?,
     };
     Ok((resolved, shape))
 }

@@ -17,6 +17,7 @@ struct Inner {
     address: Option<u64>,
     file: Option<String>,
     object: Option<String>,
+    selection: Option<usize>,
     chunk: Option<Vec<u64>>,
     filter: Option<(u16, String)>,
 }
@@ -87,6 +88,7 @@ impl Error {
             address: None,
             file: None,
             object: None,
+            selection: None,
             chunk: None,
             filter: None,
         }))
@@ -142,6 +144,10 @@ impl Error {
     pub fn object(&self) -> Option<&str> {
         self.0.object.as_deref()
     }
+    /// Which of several selections that were given at once could not be read, if known.
+    pub fn selection(&self) -> Option<usize> {
+        self.0.selection
+    }
     /// Offset (in elements) of the chunk, if known.
     pub fn chunk(&self) -> Option<&[u64]> {
         self.0.chunk.as_deref()
@@ -166,6 +172,10 @@ impl Error {
     }
     pub(crate) fn of_object(mut self, path: &str) -> Self {
         self.0.object.get_or_insert_with(|| path.to_owned());
+        self
+    }
+    pub(crate) fn of_selection(mut self, index: usize) -> Self {
+        self.0.selection.get_or_insert(index);
         self
     }
     pub(crate) fn of_chunk(mut self, offset: &[u64]) -> Self {
@@ -205,6 +215,9 @@ impl fmt::Display for Error {
         }
         if let Some(object) = &e.object {
             write!(f, "{object}: ")?;
+        }
+        if let Some(selection) = e.selection {
+            write!(f, "selection {selection}: ")?;
         }
         if let Some(chunk) = &e.chunk {
             write!(f, "chunk {chunk:?}: ")?;
@@ -264,11 +277,12 @@ mod tests {
             .at(0x900)
             .of_filter(32008, "bitshuffle")
             .of_chunk(&[0, 3])
+            .of_selection(7)
             .of_object("/a/x")
             .in_file("f.h5");
         assert_eq!(
             e.to_string(),
-            "f.h5: /a/x: chunk [0, 3]: filter 32008 (bitshuffle): B-tree v2 header at 0x200: \
+            "f.h5: /a/x: selection 7: chunk [0, 3]: filter 32008 (bitshuffle): B-tree v2 header at 0x200: \
              corrupt: checksum is 1, should be 2"
         );
         assert_eq!(e.address(), Some(0x200));

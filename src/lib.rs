@@ -42,6 +42,7 @@ mod copy_objects;
 mod create;
 mod dataset;
 mod dataset_builder;
+mod dataset_slices;
 mod dataset_write;
 mod dimension_scale;
 mod edit;

@@ -1,13 +1,14 @@
 //! From raw bytes to Rust arrays.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Dimension, IxDyn};
 
 use crate::error::{Error, Result};
 
 /// Elements in C order as an array of this shape.
 pub(crate) fn array<T>(elements: Vec<T>, shape: &[u64]) -> Result<ArrayD<T>> {
-    let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
-    ArrayD::from_shape_vec(IxDyn(&shape), elements).map_err(|e| Error::shape(e.to_string()))
+    let mut dims = IxDyn::zeros(shape.len());
+    dims.slice_mut().iter_mut().zip(shape).for_each(|(d, &n)| *d = n as usize);
+    ArrayD::from_shape_vec(dims, elements).map_err(|e| Error::shape(e.to_string()))
 }
 
 /// The only element.

@@ -181,6 +181,9 @@ WORKLOADS = {
     "f64p": read_into,
     "win": read_windows,
     "rows": read_rows,
+    # It has no call for many selections.
+    "winm": read_windows,
+    "rowsm": read_rows,
     "walk": walk,
     "vlen": read_strings,
     "scalar": read_scalar,

@@ -24,6 +24,13 @@ pub struct Scratch {
     second: Vec<u8>,
 }
 
+impl Scratch {
+    /// Bytes of its buffers.
+    pub(crate) fn capacity(&self) -> usize {
+        self.first.capacity().saturating_add(self.second.capacity())
+    }
+}
+
 /// Where the bytes are between two filters.
 enum Place {
     Given(Range<usize>),

@@ -153,6 +153,7 @@ impl DatasetCore {
             sources: Default::default(),
             chunks: OnceLock::new(),
             cache: ChunkCache::new(store.settings.cache_bytes),
+            plain: OnceLock::new(),
         };
         Ok(DatasetCore { datatype, committed, raw, stored_dims, version: 0 })
     }

@@ -30,6 +30,7 @@ use rustc_hash::FxHashMap;
 use self::{
     heap::global::GlobalHeap,
     object::ObjectHeader,
+    raw_data::worker::Workers,
     reader::Reader,
     write::{Session, aspect},
 };
@@ -80,6 +81,8 @@ pub(crate) struct Store {
     /// Address and number of indexes of the table of shared messages.
     shared_message_table: Option<(u64, u8)>,
     shared: OnceLock<Vec<SharedHeap>>,
+    /// Buffers of threads that decode chunks.
+    workers: Workers,
     /// Other files that this one led to.
     others: Mutex<FxHashMap<PathBuf, Arc<Store>>>,
     #[cfg(feature = "parallel")]

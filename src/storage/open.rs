@@ -128,6 +128,7 @@ impl Store {
             image: None,
             shared_message_table: None,
             shared: OnceLock::new(),
+            workers: Default::default(),
             others: Mutex::new(FxHashMap::default()),
             #[cfg(feature = "parallel")]
             pool: None,
@@ -183,6 +184,7 @@ impl Store {
             image: None,
             shared_message_table: self.shared_message_table,
             shared: OnceLock::new(),
+            workers: Default::default(),
             others: Mutex::new(FxHashMap::default()),
             #[cfg(feature = "parallel")]
             pool: None,
@@ -240,6 +242,7 @@ impl Store {
             image: None,
             shared_message_table: None,
             shared: OnceLock::new(),
+            workers: Default::default(),
             others: Mutex::new(FxHashMap::default()),
             #[cfg(feature = "parallel")]
             pool: None,

@@ -118,6 +118,7 @@ pub(crate) fn survey(
             image: None,
             shared_message_table: None,
             shared: OnceLock::new(),
+            workers: Default::default(),
             others: Mutex::default(),
             #[cfg(feature = "parallel")]
             pool: None,

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use super::{
     Store,
     dataset::DatasetCore,
-    raw_data::{RawData, ReadOptions, output::Output},
+    raw_data::{RawData, ReadOptions, Request, output::Output},
     resolve::Location,
 };
 use crate::{
@@ -368,7 +368,8 @@ impl Reading<'_> {
         let raw = &source.core.raw;
         let own = &self.data.datatype;
         if *source.core.datatype == **own {
-            return raw.read_part(&source.store, &Resolved::Runs(runs), self.out, self.options);
+            let request = Request { selection: &Resolved::Runs(runs), out: self.out };
+            return raw.read_parts(&source.store, &[request], self.options);
         }
         let theirs = &source.core.datatype;
         if !is_convertible(theirs, own) {
@@ -387,7 +388,8 @@ impl Reading<'_> {
             })
             .collect();
         let out = Output::new(&mut stored, true, &SwapPlan::Nothing);
-        raw.read_part(&source.store, &Resolved::Runs(packed.clone()), &out, self.options)?;
+        let request = Request { selection: &Resolved::Runs(packed.clone()), out: &out };
+        raw.read_parts(&source.store, &[request], self.options)?;
         let size = own.size;
         let mut bytes = limits.vec("elements of a source", total.saturating_mul(size as u64))?;
         bytes.resize(total as usize * size, 0u8);

@@ -78,6 +78,12 @@ pub(crate) enum Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
+    /// Those of an axis in the chunk at this chunk coordinate.
+    pub(crate) fn of_chunk(axis: Axis, place: u64, chunk: u64) -> Self {
+        let low = place * chunk;
+        Pieces::Window { axis, low, high: low.saturating_add(chunk) }
+    }
+
     pub(crate) fn segments(self) -> Segments<'a> {
         match self {
             Pieces::List(list) => Segments::List(list.iter()),
@@ -247,11 +253,7 @@ impl Selection {
     /// # Errors
     /// `Shape` if the selection does not fit in `dims`.
     pub fn shape(&self, dims: &[u64]) -> Result<Vec<u64>> {
-        let resolved = self.resolve(dims)?;
-        Ok(match (&resolved, self) {
-            (Resolved::Grid(axes), _) => axes.iter().map(Axis::len).collect(),
-            (Resolved::Runs(_), _) => vec![resolved.len()?],
-        })
+        self.resolve(dims)?.shape()
     }
 }
 
@@ -293,13 +295,21 @@ impl super::Blocks {
 }
 
 impl Resolved {
+    /// Shape of what is selected: that of a grid, or one dimension.
+    pub(crate) fn shape(&self) -> Result<Vec<u64>> {
+        match self {
+            Resolved::Grid(axes) => Ok(axes.iter().map(Axis::len).collect()),
+            Resolved::Runs(_) => Ok(vec![self.len()?]),
+        }
+    }
+
     /// Number of elements.
     pub(crate) fn len(&self) -> Result<u64> {
         match self {
-            Resolved::Grid(axes) => {
-                let lens: Vec<u64> = axes.iter().map(Axis::len).collect();
-                element_count(&lens)
-            }
+            Resolved::Grid(axes) => match axes.iter().try_fold(1u64, |n, a| n.checked_mul(a.len())) {
+                Some(len) => Ok(len),
+                None => element_count(&self.shape()?),
+            },
             Resolved::Runs(runs) => Ok(runs.last().map_or(0, |r| r.target + r.len)),
         }
     }
@@ -317,6 +327,16 @@ impl Resolved {
                 let pieces: Vec<Pieces<'_>> = axes.iter().zip(dims).map(whole).collect();
                 for_each_run(&pieces, dims, &shape, f)
             }
+        }
+    }
+
+    /// The first element in C order, 0 if there is none.
+    pub(crate) fn first(&self, dims: &[u64]) -> u64 {
+        match self {
+            Resolved::Grid(axes) => {
+                axes.iter().zip(dims).fold(0, |n, (a, d)| n.saturating_mul(*d).saturating_add(a.start))
+            }
+            Resolved::Runs(runs) => runs.first().map_or(0, |run| run.source),
         }
     }
 

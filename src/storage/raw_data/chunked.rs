@@ -1,13 +1,17 @@
-//! Raw data in chunks: found in the table, decoded, scattered into the result, by several threads.
+//! Raw data in chunks: found in the table, decoded, scattered into the results, by several threads.
 #![allow(unsafe_code)] // pieces of the output: each chunk is worked on by one thread, see `output`
 
-use std::sync::Arc;
-
-use super::{RawData, ReadOptions, output::Output};
+use super::{
+    RawData, ReadOptions, Request,
+    output::Output,
+    parts::{AxisChunks, Part, Region, for_each_part, for_each_region},
+    worker::Worker,
+};
 use crate::{
     error::{Context, Error, Result},
-    filter::{ChunkContext, Scratch},
+    filter::ChunkContext,
     model::{
+        dataspace::element_count,
         layout::ChunkedLayout,
         selection::runs::{Axis, Pieces, Resolved, Run, for_each_run, push_within},
     },
@@ -17,42 +21,30 @@ use crate::{
     },
 };
 
-const MAX_RANK: usize = 32;
 /// Below this many bytes one thread is faster.
 #[cfg(feature = "parallel")]
 const PARALLEL: usize = 128 << 10;
 /// A copy by a positioned read pays from here on.
 const LARGE: usize = 16 << 10;
 
-/// The part of a selection that lies in one chunk.
-enum Region<'a> {
-    /// In each dimension, counted from the start of the chunk.
-    Grid(&'a [Pieces<'a>]),
-    /// Runs, counted from the start of the chunk.
-    Runs(&'a [Part]),
-}
-
-/// Number of a chunk, and a part of a run that lies in it.
-type Part = (u64, Run);
-
-/// Parts of runs that are worked on at a time.
+/// Parts of requests that are worked on at a time.
 const BATCH: usize = 1 << 20;
 
-/// What a thread keeps from chunk to chunk.
-#[derive(Default)]
-struct Worker {
-    scratch: Scratch,
-    stored: Vec<u8>,
+/// What is wanted of a chunk.
+enum Wanted<'a> {
+    /// One region, and where it goes.
+    One(&'a Region<'a>, &'a Output<'a>),
+    /// Parts of several requests.
+    Parts(&'a [Part]),
 }
 
-struct Reading<'a> {
+/// A read of a dataset of `RANK` dimensions at most.
+struct Reading<'a, const RANK: usize> {
     data: &'a RawData,
     store: &'a Store,
     layout: &'a ChunkedLayout,
     table: &'a ChunkTable,
-    out: &'a Output<'a>,
-    /// Shape of the selection, for a grid.
-    target_dims: Vec<u64>,
+    requests: &'a [Request<'a>],
     chunk_elements: u64,
     chunk_bytes: usize,
 }
@@ -62,172 +54,177 @@ pub(super) fn read(
     store: &Store,
     layout: &ChunkedLayout,
     table: &ChunkTable,
-    selection: &Resolved,
-    out: &Output<'_>,
+    requests: &[Request<'_>],
     options: ReadOptions,
 ) -> Result<()> {
-    let chunk_bytes = data.chunk_bytes(store, layout)?;
-    let reading = Reading {
-        data,
-        store,
-        layout,
-        table,
-        out,
-        target_dims: match selection {
-            Resolved::Grid(axes) => axes.iter().map(Axis::len).collect(),
-            Resolved::Runs(_) => Vec::new(),
-        },
-        chunk_elements: layout.chunk.iter().product(),
-        chunk_bytes,
-    };
-    match selection {
-        Resolved::Grid(axes) => reading.grid(axes, options),
-        Resolved::Runs(runs) => reading.runs(runs, options),
+    // Arrays for every possible rank would take longer to clear than a small read.
+    match layout.chunk.len() {
+        0..=4 => Reading::<4>::new(data, store, layout, table, requests)?.read(options),
+        _ => Reading::<32>::new(data, store, layout, table, requests)?.read(options),
     }
 }
 
-/// The chunks that an axis touches, in its dimension.
-#[derive(Debug)]
-pub(crate) struct AxisChunks {
-    axis: Axis,
-    chunk: u64,
-    /// Chunk coordinates.
-    places: Vec<u64>,
-}
+impl<'a, const RANK: usize> Reading<'a, RANK> {
+    fn new(
+        data: &'a RawData,
+        store: &'a Store,
+        layout: &'a ChunkedLayout,
+        table: &'a ChunkTable,
+        requests: &'a [Request<'a>],
+    ) -> Result<Self> {
+        let chunk_bytes = data.chunk_bytes(store, layout)?;
+        let chunk_elements = layout.chunk.iter().product();
+        Ok(Reading { data, store, layout, table, requests, chunk_elements, chunk_bytes })
+    }
 
-impl AxisChunks {
-    pub(crate) fn new(axis: &Axis, chunk: u64) -> Self {
-        let mut out = AxisChunks { axis: *axis, chunk, places: Vec::new() };
-        let (start, end) = axis.bounds();
-        if start >= end {
-            return out;
+    fn read(&self, options: ReadOptions) -> Result<()> {
+        match self.requests {
+            [Request { selection: Resolved::Grid(axes), out }] => self.grid(axes, out, options),
+            _ => self.grouped(options),
         }
-        let last = (end - 1) / chunk;
-        let mut c = start / chunk;
-        while c <= last {
-            if out.pieces(c).segments().next().is_some() {
-                out.places.push(c);
-                c += 1;
-            } else {
-                // A stride across whole chunks: go to the chunk of the next block.
-                let blocks = (c * chunk - axis.start).div_ceil(axis.stride);
-                c = ((axis.start + blocks * axis.stride) / chunk).max(c + 1);
-            }
-        }
-        out
     }
 
-    /// Number of chunks.
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Coordinate of a chunk, and the part of the axis that lies in it, counted from its start.
-    pub(crate) fn get(&self, index: usize) -> (u64, Pieces<'static>) {
-        let place = self.places[index];
-        (place, self.pieces(place))
-    }
-
-    fn pieces(&self, place: u64) -> Pieces<'static> {
-        let low = place * self.chunk;
-        Pieces::Window { axis: self.axis, low, high: low.saturating_add(self.chunk) }
-    }
-}
-
-impl Reading<'_> {
-    fn grid(&self, axes: &[Axis], options: ReadOptions) -> Result<()> {
+    /// One grid: its chunks are found by counting.
+    fn grid(&self, axes: &[Axis], out: &Output<'_>, options: ReadOptions) -> Result<()> {
         let chunks = axes.iter().zip(&self.layout.chunk).map(|(a, &c)| AxisChunks::new(a, c));
         let chunks: Vec<AxisChunks> = chunks.collect();
+        let shape: Vec<u64> = axes.iter().map(Axis::len).collect();
         let jobs: usize = chunks.iter().map(AxisChunks::len).product();
-        self.for_each_job(jobs, options, &|mut job, worker| {
-            let mut place = [0u64; MAX_RANK];
-            let mut pieces = [Pieces::List(&[]); MAX_RANK];
+        let find = |mut job: usize| {
+            let mut place = [0u64; RANK];
+            let mut pieces = [Pieces::List(&[]); RANK];
             for (d, axis) in chunks.iter().enumerate().rev() {
                 (place[d], pieces[d]) = axis.get(job % axis.len());
                 job /= axis.len();
             }
-            self.chunk(&place[..axes.len()], &Region::Grid(&pieces[..axes.len()]), worker)
+            (place, pieces)
+        };
+        let number = |job| self.table.number(&find(job).0[..axes.len()]);
+        self.for_each_job(jobs, options, &number, &|job, worker| {
+            let (place, pieces) = find(job);
+            let place = &place[..axes.len()];
+            let region = Region::Grid { pieces: &pieces[..axes.len()], shape: &shape };
+            self.chunk(place, self.table.get(place), &Wanted::One(&region, out), worker)
         })
     }
 
-    fn runs(&self, runs: &[Run], options: ReadOptions) -> Result<()> {
-        let dims = self.data.dims();
-        let rank = dims.len();
-        let chunk = &self.layout.chunk;
-        // In batches, so that a selection of many single elements does not need many times its size.
-        let mut runs = runs.iter().copied();
-        let mut rest: Option<Run> = None;
-        let mut parts: Vec<Part> = Vec::new();
-        loop {
-            parts.clear();
-            while parts.len() < BATCH
-                && let Some(run) = rest.take().or_else(|| runs.next())
-            {
-                let mut point = [0u64; MAX_RANK];
-                coordinates(run.source, dims, &mut point[..rank]);
-                let column = point[rank - 1];
-                let len =
-                    run.len.min(dims[rank - 1] - column).min(chunk[rank - 1] - column % chunk[rank - 1]);
-                let inside = point.iter().zip(chunk).fold(0, |n, (p, c)| n * c + p % c);
-                point.iter_mut().zip(chunk).for_each(|(p, c)| *p /= c);
-                push_within(
-                    &mut parts,
-                    (self.table.number(&point[..rank]), Run { source: inside, len, ..run }),
-                )?;
-                if len < run.len {
-                    rest =
-                        Some(Run { source: run.source + len, target: run.target + len, len: run.len - len });
+    /// Anything else: the parts of all requests are sorted by chunk, so that each chunk is decoded once, and the chunks
+    /// are visited in the order of the file. In batches, so that a selection of many single elements does not need
+    /// many times its size.
+    fn grouped(&self, options: ReadOptions) -> Result<()> {
+        let batch = BATCH.max(self.requests.len());
+        let (dims, chunk) = (self.data.dims(), &self.layout.chunk);
+        // A part is found again by the number of its chunk.
+        let numbered = element_count(&self.table.grid).is_ok();
+        let mut parts = Vec::new();
+        for (index, request) in self.requests.iter().enumerate().filter(|(_, r)| r.out.len() > 0) {
+            if let (false, Resolved::Grid(axes)) = (numbered, request.selection) {
+                self.grid(axes, request.out, options).map_err(|e| e.of_selection(index))?;
+                continue;
+            }
+            for_each_part::<RANK>(index, request.selection, dims, chunk, self.table, &mut |part| {
+                if parts.len() >= batch {
+                    self.batch(&mut parts, options)?;
                 }
-            }
-            if parts.is_empty() {
-                return Ok(());
-            }
-            parts.sort_by_key(|(number, _)| *number);
-            let groups: Vec<&[Part]> = parts.chunk_by(|a, b| a.0 == b.0).collect();
-            self.for_each_job(groups.len(), options, &|job, worker| {
-                let group = groups[job];
-                let mut place = [0u64; MAX_RANK];
-                coordinates(group[0].0, &self.table.grid, &mut place[..rank]);
-                self.chunk(&place[..rank], &Region::Runs(group), worker)
+                push_within(&mut parts, part)
             })?;
         }
+        self.batch(&mut parts, options)
     }
 
+    fn batch(&self, parts: &mut Vec<Part>, options: ReadOptions) -> Result<()> {
+        let rank = self.layout.chunk.len();
+        // Stable: the parts of a request stay neighbours.
+        parts.sort_by_key(|part| part.chunk);
+        let place = |group: &[Part]| {
+            let mut place = [0u64; RANK];
+            coordinates(group[0].chunk, &self.table.grid, &mut place[..rank]);
+            place
+        };
+        let groups = parts.chunk_by(|a, b| a.chunk == b.chunk);
+        let mut groups: Vec<(Option<ChunkEntry>, &[Part])> =
+            groups.map(|group| (self.table.get(&place(group)[..rank]), group)).collect();
+        groups.sort_by_key(|(entry, _)| entry.map(|e| e.address));
+        self.for_each_job(groups.len(), options, &|job| groups[job].1[0].chunk, &|job, worker| {
+            let (entry, group) = groups[job];
+            let place = place(group);
+            let place = &place[..rank];
+            let (first, last) = (group[0].request, group[group.len() - 1].request);
+            if first != last {
+                let done = self.chunk(place, entry, &Wanted::Parts(group), worker);
+                return done.map_err(|e| e.of_selection(first));
+            }
+            for_each_region::<RANK>(
+                group,
+                self.requests,
+                place,
+                &self.layout.chunk,
+                &mut |request, region| {
+                    let wanted = Wanted::One(region, self.requests[request].out);
+                    let done = self.chunk(place, entry, &wanted, worker);
+                    if self.requests.len() > 1 { done.map_err(|e| e.of_selection(request)) } else { done }
+                },
+            )
+        })?;
+        parts.clear();
+        Ok(())
+    }
+
+    /// True if there is enough to do for several threads: much to copy, or several chunks to decode.
+    #[cfg(feature = "parallel")]
+    fn is_worth_sharing(&self, jobs: usize, number: &dyn Fn(usize) -> u64) -> bool {
+        let copied = self.requests.iter().map(|r| r.out.len()).fold(0, usize::saturating_add);
+        if copied >= PARALLEL || self.data.pipeline.filters.is_empty() {
+            return jobs > 1 && copied >= PARALLEL;
+        }
+        let wanted = (PARALLEL / self.chunk_bytes.max(1)).max(2);
+        (0..jobs).filter(|&job| !self.data.cache.has(number(job))).take(wanted).count() == wanted
+    }
+
+    /// Calls `f` for each job, of which each is for a chunk of that number.
     fn for_each_job(
         &self,
         jobs: usize,
         options: ReadOptions,
+        number: &dyn Fn(usize) -> u64,
         f: &(dyn Fn(usize, &mut Worker) -> Result<()> + Sync),
     ) -> Result<()> {
         #[cfg(feature = "parallel")]
-        if options.threads != 1 && jobs > 1 && self.out.len().max(self.chunk_bytes) >= PARALLEL {
+        if options.threads != 1 && jobs > 1 && self.is_worth_sharing(jobs, number) {
             use rayon::prelude::*;
             // Tiny chunks are handed out in batches.
             let batch = (LARGE / self.chunk_bytes.max(1)).clamp(1, 1 << 10);
             let work = || {
-                (0..jobs.div_ceil(batch)).into_par_iter().try_for_each_init(Worker::default, |worker, b| {
-                    (b * batch..((b + 1) * batch).min(jobs)).try_for_each(|job| f(job, worker))
-                })
+                (0..jobs.div_ceil(batch)).into_par_iter().try_for_each_init(
+                    || self.store.workers.lease(),
+                    |worker, b| (b * batch..((b + 1) * batch).min(jobs)).try_for_each(|job| f(job, worker)),
+                )
             };
             return match self.store.pool() {
                 Some(pool) => pool.install(work),
                 None => work(),
             };
         }
-        let _ = options.threads;
-        let mut worker = Worker::default();
+        let _ = (options.threads, number);
+        let mut worker = self.store.workers.lease();
         (0..jobs).try_for_each(|job| f(job, &mut worker))
     }
 
-    fn chunk(&self, place: &[u64], region: &Region<'_>, worker: &mut Worker) -> Result<()> {
-        let Some(entry) = self.table.get(place) else {
-            return self.for_each_run(region, &mut |run| {
+    fn chunk(
+        &self,
+        place: &[u64],
+        entry: Option<ChunkEntry>,
+        wanted: &Wanted<'_>,
+        worker: &mut Worker,
+    ) -> Result<()> {
+        let Some(entry) = entry else {
+            return self.for_each_run(place, wanted, &mut |run, out| {
                 let (_, target, len) = self.bytes(run);
                 // SAFETY: the part of the selection in this chunk, see the module.
-                unsafe { self.out.fill(target..target + len, self.data.fill.bytes_of_unwritten()) }
+                unsafe { out.fill(target..target + len, self.data.fill.bytes_of_unwritten()) }
             });
         };
-        self.stored_chunk(place, entry, region, worker).map_err(|e| {
+        self.stored_chunk(place, entry, wanted, worker).map_err(|e| {
             let offset: Vec<u64> = place.iter().zip(&self.layout.chunk).map(|(p, c)| p * c).collect();
             e.of_chunk(&offset)
         })
@@ -237,18 +234,18 @@ impl Reading<'_> {
         &self,
         place: &[u64],
         entry: ChunkEntry,
-        region: &Region<'_>,
+        wanted: &Wanted<'_>,
         worker: &mut Worker,
     ) -> Result<()> {
         let filters = &self.data.pipeline.filters;
-        let mut first = [0; MAX_RANK];
+        let mut first = [0; RANK];
         for ((f, p), c) in first.iter_mut().zip(place).zip(&self.layout.chunk) {
             *f = p * c;
         }
         let mask = self.data.filter_mask(self.layout, &first[..place.len()], entry.mask);
         let unfiltered = filters.iter().enumerate().all(|(i, _)| i >= 32 || mask & (1 << i) != 0);
         if unfiltered {
-            return self.unfiltered_chunk(entry, region, worker);
+            return self.unfiltered_chunk(place, entry, wanted, worker);
         }
         let context = ChunkContext { chunk_bytes: self.chunk_bytes, element_size: self.data.element_size };
         let limit = self.chunk_bytes as u64 * 2 + (1 << 16);
@@ -258,58 +255,60 @@ impl Reading<'_> {
                 entry.size, self.chunk_bytes
             )));
         }
-        if let Some(target) = self.whole(region) {
-            let Worker { scratch, stored } = worker;
+        let Worker { scratch, stored } = worker;
+        if let Some((out, target)) = self.whole(wanted) {
             let stored = self.stored(entry, stored)?;
             // SAFETY: the part of the selection in this chunk, see the module.
-            let piece = unsafe { self.out.piece(target..target + self.chunk_bytes)? };
+            let piece = unsafe { out.piece(target..target + self.chunk_bytes)? };
             self.data.pipeline.decode_chunk_into(&context, mask, stored, scratch, piece)?;
-            self.out.swap.apply(piece);
+            out.swap.apply(piece);
             return Ok(());
         }
+        let cache = &self.data.cache;
+        let keep = cache.takes(self.chunk_bytes) && !self.covers(place, wanted)?;
         let number = self.table.number(place);
-        let keep = self.data.cache.takes(self.chunk_bytes) && !self.covers(place, region);
-        if keep && let Some(chunk) = self.data.cache.get(number) {
-            return self.scatter(region, &chunk);
+        if keep && let Some(chunk) = cache.get(number) {
+            return self.scatter(place, wanted, &chunk);
         }
-        let Worker { scratch, stored } = worker;
         let stored = self.stored(entry, stored)?;
         let chunk = self.data.pipeline.decode_chunk(&context, mask, stored, scratch)?;
         if keep {
-            let chunk: Arc<[u8]> = chunk.into();
-            self.scatter(region, &chunk)?;
-            self.data.cache.put(number, chunk);
-            return Ok(());
+            cache.put(number, chunk)?;
         }
-        self.scatter(region, chunk)
+        self.scatter(place, wanted, chunk)
     }
 
-    fn unfiltered_chunk(&self, entry: ChunkEntry, region: &Region<'_>, worker: &mut Worker) -> Result<()> {
+    fn unfiltered_chunk(
+        &self,
+        place: &[u64],
+        entry: ChunkEntry,
+        wanted: &Wanted<'_>,
+        worker: &mut Worker,
+    ) -> Result<()> {
         let reader = &self.store.reader;
         if entry.size < self.chunk_bytes as u64 {
             return Err(Error::corrupt(format!("{} bytes for a chunk of {}", entry.size, self.chunk_bytes)));
         }
         let prefers_read = reader.source().copies_faster() && self.chunk_bytes >= LARGE;
-        if let Some(target) = self.whole(region) {
+        if let Some((out, target)) = self.whole(wanted) {
             if !prefers_read && let Some(chunk) = reader.slice(entry.address, self.chunk_bytes as u64) {
                 // SAFETY: the part of the selection in this chunk, see the module.
-                return unsafe { self.out.put(target, chunk) };
+                return unsafe { out.put(target, chunk) };
             }
             // SAFETY: the part of the selection in this chunk, see the module.
-            let piece = unsafe { self.out.piece(target..target + self.chunk_bytes)? };
+            let piece = unsafe { out.piece(target..target + self.chunk_bytes)? };
             reader.read_into(entry.address, piece).in_structure("chunk")?;
-            self.out.swap.apply(piece);
+            out.swap.apply(piece);
             return Ok(());
         }
-        let wanted = self.wanted(region);
-        if (!prefers_read || wanted < self.chunk_bytes as u64 / 4)
+        if (!prefers_read || self.wanted_bytes(place, wanted)? < self.chunk_bytes as u64 / 4)
             && let Some(chunk) = reader.slice(entry.address, self.chunk_bytes as u64)
         {
-            return self.scatter(region, chunk);
+            return self.scatter(place, wanted, chunk);
         }
         let chunk = resized(&mut worker.stored, self.chunk_bytes)?;
         reader.read_into(entry.address, chunk).in_structure("chunk")?;
-        self.scatter(region, chunk)
+        self.scatter(place, wanted, chunk)
     }
 
     /// The stored bytes of a chunk.
@@ -331,13 +330,14 @@ impl Reading<'_> {
     }
 
     /// Where the chunk goes, if all of it goes to one place.
-    fn whole(&self, region: &Region<'_>) -> Option<usize> {
+    fn whole<'o>(&self, wanted: &Wanted<'o>) -> Option<(&'o Output<'o>, usize)> {
+        let Wanted::One(region, out) = wanted else { return None };
         let target = match region {
-            Region::Runs([(_, run)]) if run.len == self.chunk_elements => run.target,
+            Region::Runs([Part { run: Some(run), .. }]) if run.len == self.chunk_elements => run.target,
             Region::Runs(_) => return None,
-            Region::Grid(pieces) => {
+            Region::Grid { pieces, shape } => {
                 let chunk = &self.layout.chunk;
-                let mut first_targets = [0; MAX_RANK];
+                let mut first_targets = [0; RANK];
                 let fits = pieces.iter().zip(chunk).zip(&mut first_targets).all(|((p, &c), first)| {
                     let single = p.single().filter(|s| s.len == c);
                     *first = single.map_or(0, |s| s.target);
@@ -345,40 +345,63 @@ impl Reading<'_> {
                 });
                 // Behind the first dimension with more than one row, every dimension must be whole in the result.
                 let first = chunk.iter().position(|&c| c > 1).unwrap_or(chunk.len());
-                if !fits || chunk.iter().zip(&self.target_dims).skip(first + 1).any(|(c, t)| c != t) {
+                if !fits || chunk.iter().zip(*shape).skip(first + 1).any(|(c, t)| c != t) {
                     return None;
                 }
-                first_targets.iter().zip(&self.target_dims).fold(0, |n, (first, &t)| n * t + first)
+                first_targets.iter().zip(*shape).fold(0, |n, (first, &t)| n * t + first)
             }
         };
-        Some(target as usize * self.data.element_size)
+        Some((out, target as usize * self.data.element_size))
+    }
+
+    fn for_each_region(
+        &self,
+        place: &[u64],
+        wanted: &Wanted<'_>,
+        f: &mut dyn FnMut(&Region<'_>, &Output<'_>) -> Result<()>,
+    ) -> Result<()> {
+        match wanted {
+            Wanted::One(region, out) => f(region, out),
+            Wanted::Parts(parts) => for_each_region::<RANK>(
+                parts,
+                self.requests,
+                place,
+                &self.layout.chunk,
+                &mut |request, region| f(region, self.requests[request].out),
+            ),
+        }
     }
 
     /// Selected bytes of the chunk.
-    fn wanted(&self, region: &Region<'_>) -> u64 {
-        let elements: u64 = match region {
-            Region::Grid(pieces) => pieces.iter().map(|p| p.len()).product(),
-            Region::Runs(parts) => parts.iter().map(|(_, run)| run.len).sum(),
-        };
-        elements * self.data.element_size as u64
+    fn wanted_bytes(&self, place: &[u64], wanted: &Wanted<'_>) -> Result<u64> {
+        let mut elements = 0u64;
+        self.for_each_region(place, wanted, &mut |region, _| {
+            let more: u64 = match region {
+                Region::Grid { pieces, .. } => pieces.iter().map(|p| p.len()).product(),
+                Region::Runs(parts) => parts.iter().filter_map(|part| part.run).map(|run| run.len).sum(),
+            };
+            elements = elements.saturating_add(more);
+            Ok(())
+        })?;
+        Ok(elements.saturating_mul(self.data.element_size as u64))
     }
 
-    /// True if everything of the chunk that lies within the extent is selected: it will hardly be wanted again.
-    fn covers(&self, place: &[u64], region: &Region<'_>) -> bool {
+    /// True if as much as all that lies within the extent is selected: it will hardly be wanted again.
+    fn covers(&self, place: &[u64], wanted: &Wanted<'_>) -> Result<bool> {
         let inside: u64 = place
             .iter()
             .zip(&self.layout.chunk)
             .zip(self.data.dims())
             .map(|((&p, &c), &d)| c.min(d.saturating_sub(p * c)))
             .product();
-        self.wanted(region) >= inside * self.data.element_size as u64
+        Ok(self.wanted_bytes(place, wanted)? >= inside * self.data.element_size as u64)
     }
 
-    fn scatter(&self, region: &Region<'_>, chunk: &[u8]) -> Result<()> {
-        self.for_each_run(region, &mut |run| {
+    fn scatter(&self, place: &[u64], wanted: &Wanted<'_>, chunk: &[u8]) -> Result<()> {
+        self.for_each_run(place, wanted, &mut |run, out| {
             let (source, target, len) = self.bytes(run);
             // SAFETY: the part of the selection in this chunk, see the module.
-            unsafe { self.out.put(target, &chunk[source..source + len]) }
+            unsafe { out.put(target, &chunk[source..source + len]) }
         })
     }
 
@@ -388,11 +411,18 @@ impl Reading<'_> {
         (run.source as usize * size, run.target as usize * size, run.len as usize * size)
     }
 
-    fn for_each_run(&self, region: &Region<'_>, f: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
-        match region {
-            Region::Runs(parts) => parts.iter().try_for_each(|&(_, run)| f(run)),
-            Region::Grid(pieces) => for_each_run(pieces, &self.layout.chunk, &self.target_dims, f),
-        }
+    fn for_each_run(
+        &self,
+        place: &[u64],
+        wanted: &Wanted<'_>,
+        f: &mut dyn FnMut(Run, &Output<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.for_each_region(place, wanted, &mut |region, out| match region {
+            Region::Runs(parts) => parts.iter().filter_map(|part| part.run).try_for_each(|run| f(run, out)),
+            Region::Grid { pieces, shape } => {
+                for_each_run(pieces, &self.layout.chunk, shape, &mut |run| f(run, out))
+            }
+        })
     }
 }
 
@@ -404,18 +434,4 @@ fn resized(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8]> {
         buffer.resize(len, 0);
     }
     Ok(&mut buffer[..len])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_near_the_largest_extent() {
-        let end = u64::MAX - 1;
-        assert_eq!(AxisChunks::new(&Axis::range(end - 1, 1), 1000).places, [(end - 1) / 1000]);
-        let far = Axis { start: 5, stride: u64::MAX / 2, count: 2, block: 1 };
-        assert_eq!(AxisChunks::new(&far, 10).places, [0, (5 + u64::MAX / 2) / 10]);
-        assert_eq!(AxisChunks::new(&Axis::range(0, 0), 10).len(), 0);
-    }
 }

@@ -4,10 +4,16 @@ pub(crate) mod cache;
 mod chunked;
 mod contiguous;
 pub(crate) mod output;
+mod parts;
+pub(crate) mod worker;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    any::TypeId,
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
-pub(crate) use self::chunked::AxisChunks;
+pub(crate) use self::parts::AxisChunks;
 use self::{cache::ChunkCache, output::Output};
 use super::{
     Store,
@@ -16,6 +22,7 @@ use super::{
     virtual_dataset,
 };
 use crate::{
+    element::{H5Type, SwapPlan},
     error::{Error, Result},
     filter::FilterPipeline,
     model::{
@@ -42,6 +49,8 @@ pub(crate) struct RawData {
     pub(crate) sources: virtual_dataset::Sources,
     pub(crate) chunks: OnceLock<Arc<ChunkTable>>,
     pub(crate) cache: ChunkCache,
+    /// The Rust type that elements were first read as, and how they become values of it.
+    pub(crate) plain: OnceLock<(TypeId, SwapPlan)>,
 }
 
 /// How a read is to be done.
@@ -51,6 +60,13 @@ pub(crate) struct ReadOptions {
     pub(crate) threads: usize,
     /// Virtual datasets around this one.
     pub(crate) depth: u32,
+}
+
+/// Elements that are wanted, and where they go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) selection: &'a Resolved,
+    pub(crate) out: &'a Output<'a>,
 }
 
 impl RawData {
@@ -75,52 +91,98 @@ impl RawData {
             sources: Default::default(),
             chunks: OnceLock::new(),
             cache: ChunkCache::new(cache_bytes),
+            plain: OnceLock::new(),
         }
+    }
+
+    /// How the stored bytes of elements become values of `T`, if there is no more to do than to change the byte order.
+    ///
+    /// # Errors
+    /// `Type` if the elements are no values of `T`.
+    pub(crate) fn plain<T: H5Type>(&self) -> Result<Option<Cow<'_, SwapPlan>>> {
+        let known = || self.plain.get().filter(|(of, _)| *of == TypeId::of::<T>());
+        if let Some((_, swap)) = known() {
+            return Ok(Some(Cow::Borrowed(swap)));
+        }
+        T::plan(&self.datatype)?;
+        if !T::POD || size_of::<T>() != self.element_size {
+            return Ok(None);
+        }
+        let Some(swap) = SwapPlan::between(&T::datatype(), &self.datatype) else { return Ok(None) };
+        let _ = self.plain.set((TypeId::of::<T>(), swap.clone()));
+        Ok(Some(Cow::Owned(swap)))
     }
 
     pub(crate) fn dims(&self) -> &[u64] {
         self.dataspace.dims()
     }
 
-    /// Reads the selected elements. `out` has exactly their size.
+    /// Reads what is requested. Each result has exactly the size of what is selected. With several requests an error
+    /// says which one failed.
     pub(crate) fn read(
         &self,
         store: &Arc<Store>,
-        selection: &Resolved,
-        out: &Output<'_>,
+        requests: &[Request<'_>],
         options: ReadOptions,
     ) -> Result<()> {
-        let wanted = selection.len()?.checked_mul(self.element_size as u64);
-        if wanted != Some(out.len() as u64) {
-            return Err(Error::shape(format!("a result of {} bytes for {wanted:?}", out.len())));
+        for request in requests {
+            let wanted = request.selection.len()?.checked_mul(self.element_size as u64);
+            let len = request.out.len();
+            if wanted != Some(len as u64) {
+                return Err(Error::shape(format!("a result of {len} bytes for {wanted:?}")));
+            }
         }
-        if out.len() == 0 {
+        if requests.iter().all(|request| request.out.len() == 0) {
             return Ok(());
         }
-        self.read_part(store, selection, out, options)
+        self.read_parts(store, requests, options)
     }
 
-    /// Reads elements into some places of a larger result.
-    pub(crate) fn read_part(
+    /// Reads elements into some places of larger results.
+    pub(crate) fn read_parts(
         &self,
         store: &Arc<Store>,
-        selection: &Resolved,
-        out: &Output<'_>,
+        requests: &[Request<'_>],
         options: ReadOptions,
     ) -> Result<()> {
         match &self.layout {
-            Layout::Compact(data) => contiguous::read_slice(self, data, selection, out),
-            Layout::Contiguous { address, .. } => match (&self.external, address) {
-                (Some(external), _) => contiguous::read_external(self, store, external, selection, out),
-                (None, Some(address)) => contiguous::read(self, &store.reader, *address, selection, out),
-                (None, None) => contiguous::fill(self, selection, out),
-            },
+            Layout::Compact(data) => {
+                self.one_by_one(requests, &mut |r| contiguous::read_slice(self, data, r.selection, r.out))
+            }
+            Layout::Contiguous { address, .. } => {
+                self.one_by_one(requests, &mut |r| match (&self.external, address) {
+                    (Some(external), _) => {
+                        contiguous::read_external(self, store, external, r.selection, r.out)
+                    }
+                    (None, Some(address)) => {
+                        contiguous::read(self, &store.reader, *address, r.selection, r.out)
+                    }
+                    (None, None) => contiguous::fill(self, r.selection, r.out),
+                })
+            }
             Layout::Chunked(layout) => {
                 let table = self.chunk_table(store, layout)?;
-                chunked::read(self, store, layout, &table, selection, out, options)
+                chunked::read(self, store, layout, table, requests, options)
             }
-            Layout::Virtual { .. } => virtual_dataset::read(self, store, selection, out, options),
+            Layout::Virtual { .. } => self.one_by_one(requests, &mut |r| {
+                virtual_dataset::read(self, store, r.selection, r.out, options)
+            }),
         }
+    }
+
+    /// Calls `f` for each request, in the order in which they begin in the data.
+    fn one_by_one(
+        &self,
+        requests: &[Request<'_>],
+        f: &mut dyn FnMut(&Request<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if let [request] = requests {
+            return f(request);
+        }
+        let mut order: Vec<usize> = (0..requests.len()).collect();
+        order.retain(|&i| requests[i].out.len() > 0);
+        order.sort_by_cached_key(|&i| requests[i].selection.first(self.dims()));
+        order.into_iter().try_for_each(|i| f(&requests[i]).map_err(|e| e.of_selection(i)))
     }
 
     /// The filters that were not applied to a chunk, which starts at this element.
@@ -145,9 +207,9 @@ impl RawData {
     }
 
     /// The table of all chunks, read on first use.
-    pub(crate) fn chunk_table(&self, store: &Store, layout: &ChunkedLayout) -> Result<Arc<ChunkTable>> {
+    pub(crate) fn chunk_table(&self, store: &Store, layout: &ChunkedLayout) -> Result<&ChunkTable> {
         if let Some(table) = self.chunks.get() {
-            return Ok(table.clone());
+            return Ok(table);
         }
         let context = IndexContext {
             reader: &store.reader,
@@ -157,7 +219,7 @@ impl RawData {
             chunk_bytes: self.chunk_bytes(store, layout)? as u64,
         };
         let table = Arc::new(ChunkTable::load(&context)?);
-        Ok(self.chunks.get_or_init(|| table).clone())
+        Ok(self.chunks.get_or_init(|| table))
     }
 
     /// Bytes that the raw data take in the file.
