@@ -13,7 +13,7 @@ use crate::{
     model::{
         dataspace::element_count,
         layout::ChunkedLayout,
-        selection::runs::{Axis, Pieces, Resolved, Run, for_each_run, push_within},
+        selection::runs::{Axis, MAX_RUNS, Pieces, Resolved, Run, for_each_run, push_within},
     },
     storage::{
         Store,
@@ -112,7 +112,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
     /// are visited in the order of the file. In batches, so that a selection of many single elements does not need
     /// many times its size.
     fn grouped(&self, options: ReadOptions) -> Result<()> {
-        let batch = BATCH.max(self.requests.len());
+        let batch = self.requests.len().clamp(BATCH, MAX_RUNS);
         let (dims, chunk) = (self.data.dims(), &self.layout.chunk);
         // A part is found again by the number of its chunk.
         let numbered = element_count(&self.table.grid).is_ok();
