@@ -455,37 +455,3 @@ impl State {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use crate::{File, source::MemoryStore};
-
-    #[test]
-    fn a_chunk_leaves_memory_when_as_much_was_written_as_it_holds() {
-        let store = Arc::new(MemoryStore::new());
-        let file = File::create_options().create_in(store.clone()).unwrap();
-        let root = file.root().unwrap();
-        let mut x = root.new_dataset::<i32>().shape(0).resizable().chunk(4).create("x").unwrap();
-        let kept = || root.session().unwrap().lock().buffered;
-        let mut sizes = Vec::new();
-        for part in [[1, 2], [3, 4], [5, 6]] {
-            x.append(&part).unwrap();
-            sizes.push(kept());
-        }
-        assert_eq!(sizes, [16, 0, 16]);
-        // The same elements twice: it goes too early, and comes back.
-        x.write_slice(&[50, 60], 4..6).unwrap();
-        assert_eq!(kept(), 0);
-        x.append(&[7, 8]).unwrap();
-        x.write_slice(&[10], 0..1).unwrap();
-        assert_eq!(kept(), 32);
-        let all = [10, 2, 3, 4, 50, 60, 7, 8];
-        assert_eq!(x.read_vec::<i32>().unwrap(), all);
-        file.flush().unwrap();
-        assert_eq!(kept(), 0);
-        let again = File::from_bytes(store.to_vec()).unwrap();
-        assert_eq!(again.dataset("x").unwrap().read_vec::<i32>().unwrap(), all);
-    }
-}
