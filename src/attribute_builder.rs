@@ -1,6 +1,6 @@
 //! Making attributes.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{borrow::Cow, marker::PhantomData};
 
 use ndarray::{ArrayBase, Data, Dimension, RawData};
 use num_complex::Complex;
@@ -63,11 +63,15 @@ impl Object {
         dataspace: &Dataspace,
         elements: &Gathered<'_, T>,
     ) -> Result<()> {
-        let datatype = &datatype.with_addresses(self.store().reader.sizes.offset);
+        let width = self.store().reader.sizes.offset;
+        let datatype = match datatype.has_addresses(width) {
+            true => Cow::Borrowed(datatype),
+            false => Cow::Owned(datatype.with_addresses(width)),
+        };
+        let datatype = &*datatype;
         let put = || {
-            self.session()?.set_attribute(self.header().address, name, replace, &mut |heap| {
-                let bytes = encode(elements, datatype, heap)?.into_owned();
-                let (datatype, dataspace) = (Arc::new(datatype.clone()), dataspace.clone());
+            self.session()?.set_attribute(self.address(), name, replace, &mut |heap| {
+                let bytes = encode(elements, datatype, heap)?;
                 Ok(NewAttribute { datatype, committed, dataspace, bytes })
             })
         };
@@ -134,9 +138,9 @@ impl<'d, T: H5Type> AttributeBuilder<'d, T> {
                 let count = self.dataspace.len()?.checked_mul(self.datatype.size as u64);
                 let bytes = count.and_then(|n| usize::try_from(n).ok()).filter(|&n| n <= 1 << 32);
                 let bytes = bytes.ok_or_else(|| Error::limit("bytes of an attribute", u64::MAX, 1 << 32))?;
-                let (datatype, dataspace) = (Arc::new(self.datatype.clone()), self.dataspace.clone());
-                let new = NewAttribute { datatype, committed, dataspace, bytes: vec![0; bytes] };
-                let address = self.object.header().address;
+                let (datatype, dataspace) = (&self.datatype, &self.dataspace);
+                let new = NewAttribute { datatype, committed, dataspace, bytes: vec![0; bytes].into() };
+                let address = self.object.address();
                 let session = self.object.session();
                 let made =
                     session.and_then(|s| s.set_attribute(address, name, false, &mut |_| Ok(new.clone())));
@@ -227,10 +231,9 @@ impl AttributeValue for &Values {
     fn set(&self, object: &Object, name: &[u8]) -> Result<()> {
         let put = || {
             element_count(self.shape())?;
-            object.session()?.set_attribute(object.header().address, name, true, &mut |heap| {
-                let bytes = self.encode(heap)?.into_owned();
-                let dataspace = Dataspace::simple(self.shape());
-                let datatype = Arc::new(self.datatype().clone());
+            let (datatype, dataspace) = (self.datatype(), &Dataspace::simple(self.shape()));
+            object.session()?.set_attribute(object.address(), name, true, &mut |heap| {
+                let bytes = self.encode(heap)?;
                 Ok(NewAttribute { datatype, committed: None, dataspace, bytes })
             })
         };

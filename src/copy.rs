@@ -174,9 +174,10 @@ impl Group {
                 return Err(Error::usage(format!("there is a link {name} already")));
             }
             let mut copier = Copier::new(own.store(), options)?;
-            let linked = copier.add(source).and_then(|key| copier.run().map(|()| key)).and_then(|key| {
-                session.new_link(own.header().address, name, NewLink::Hard(key)).map(|()| key)
-            });
+            let linked = copier
+                .add(source)
+                .and_then(|key| copier.run().map(|()| key))
+                .and_then(|key| session.new_link(own.address(), name, NewLink::Hard(key)).map(|()| key));
             linked.inspect_err(|_| copier.abandon())
         };
         let key = own.named(copy())?;
@@ -198,7 +199,7 @@ impl Group {
                 return Err(Error::unsupported("copying the members of a group within a file"));
             }
             let mut copier = Copier::new(own.store(), options)?;
-            copier.add_as(source.as_object(), own.header().address)?;
+            copier.add_as(source.as_object(), own.address())?;
             copier.run()
         };
         own.named(copy())

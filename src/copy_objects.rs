@@ -396,7 +396,7 @@ impl<'o> Copier<'o> {
 
     fn attribute(&mut self, object: &Object, attribute: &Attribute, key: u64) -> Result<()> {
         let committed = self.committed(object.store(), attribute.named_datatype_address())?;
-        let datatype = Arc::new(widened(attribute.datatype(), self.wider(object.store())?));
+        let datatype = &widened(attribute.datatype(), self.wider(object.store())?);
         let tracked = object.attribute_creation_order().0;
         let import = ImportAttribute {
             name: attribute.name(),
@@ -404,12 +404,11 @@ impl<'o> Copier<'o> {
             order: attribute.creation_order().filter(|_| tracked),
         };
         let values = attribute.values()?;
-        let dataspace = attribute.dataspace().clone();
+        let dataspace = attribute.dataspace();
         let lenient = self.verifies();
         let (made, lost) = self.transfer(object.store(), lenient, |transfer| {
             self.session()?.import_attribute(key, &import, &mut |heap| {
-                let bytes = transfer.values(&values, heap)?;
-                let (datatype, dataspace) = (datatype.clone(), dataspace.clone());
+                let bytes = transfer.values(&values, heap)?.into();
                 Ok(NewAttribute { datatype, committed, dataspace, bytes })
             })
         });

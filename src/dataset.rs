@@ -63,7 +63,24 @@ pub struct ChunkInfo {
 
 impl Dataset {
     pub(crate) fn new(object: Object) -> Result<Self> {
-        let core = object.named(DatasetCore::open(object.store(), object.header()))?;
+        let (store, address) = (object.store(), object.address());
+        let core = match store.session_data(address) {
+            Some(session) => session.dataset(store, address, &Default::default(), 0),
+            None => object.header().and_then(|header| DatasetCore::open(store, header)),
+        };
+        Self::of(object, core)
+    }
+
+    /// A dataset that was just made.
+    pub(crate) fn made(object: Object) -> Result<Self> {
+        let core = object
+            .session()
+            .and_then(|session| session.dataset(object.store(), object.address(), &Default::default(), 0));
+        Self::of(object, core)
+    }
+
+    fn of(object: Object, core: Result<DatasetCore>) -> Result<Self> {
+        let core = object.named(core)?;
         Ok(Dataset { object, extent: None, core: Arc::new(core) })
     }
 
@@ -158,7 +175,7 @@ impl Dataset {
 
     /// This dataset with all that was written to it since the handle was made.
     pub(crate) fn fresh(&self) -> Result<Cow<'_, Dataset>> {
-        let address = self.object.header().address;
+        let address = self.object.address();
         let store = self.object.store();
         let changed = match store.session_of(address) {
             // What sources of a virtual dataset hold, and how many there are, shows when they are opened.
@@ -193,7 +210,7 @@ impl Dataset {
     }
 
     pub(crate) fn address_and_session(&self) -> Result<(u64, &Session)> {
-        Ok((self.object.header().address, self.object.session()?))
+        Ok((self.object.address(), self.object.session()?))
     }
 
     pub(crate) fn core(&self) -> &DatasetCore {

@@ -21,16 +21,16 @@ use crate::{
     object::{NamedDatatype, Object, committed_key},
     storage::{
         external::ExternalTargets,
-        resolve::Location,
+        object::ObjectKind,
         write::{Data, DatasetSpec, FilterRequest, NewLink, Order},
     },
 };
 
 impl Group {
-    fn child(&self, key: u64, path: &[u8]) -> Result<Object> {
+    /// An object that was just made.
+    fn child(&self, key: u64, kind: ObjectKind, path: &[u8]) -> Object {
         let object = self.as_object();
-        let location = Location { store: object.store().clone(), address: key };
-        Object::open(location, join(object.path(), &Name::from(path).to_string()))
+        Object::made(object.store(), key, kind, join(object.path(), &Name::from(path).to_text()))
     }
 
     /// Makes a group, and those above it that are missing.
@@ -65,14 +65,13 @@ impl Group {
         let path = path.as_ref();
         let made = self
             .session()
-            .and_then(|session| session.new_datatype(self.as_object().header().address, path, datatype));
-        self.child(self.as_object().named(made)?, path)?.into_datatype()
+            .and_then(|session| session.new_datatype(self.as_object().address(), path, datatype));
+        self.child(self.as_object().named(made)?, ObjectKind::Datatype, path).into_datatype()
     }
 
     fn new_link(&self, path: &[u8], link: NewLink) -> Result<()> {
         let object = self.as_object();
-        object
-            .named(object.session().and_then(|session| session.new_link(object.header().address, path, link)))
+        object.named(object.session().and_then(|session| session.new_link(object.address(), path, link)))
     }
 
     /// Makes a link to a path, which need not exist.
@@ -92,7 +91,7 @@ impl Group {
         if !target.file().is_same(&own.file()) {
             return own.named(Err(Error::usage("a hard link to an object of another file")));
         }
-        self.new_link(name.as_ref(), NewLink::Hard(target.header().address))
+        self.new_link(name.as_ref(), NewLink::Hard(target.address()))
     }
 
     /// Makes a link to a path in another file.
@@ -135,10 +134,10 @@ impl GroupBuilder {
     /// As [`Group::create_group`].
     pub fn create(&self, path: impl AsRef<[u8]>) -> Result<Group> {
         let (path, object) = (path.as_ref(), self.parent.as_object());
-        let made = object.session().and_then(|session| {
-            session.new_group(object.header().address, path, self.links, self.attributes)
-        });
-        self.parent.child(object.named(made)?, path)?.into_group()
+        let made = object
+            .session()
+            .and_then(|session| session.new_group(object.address(), path, self.links, self.attributes));
+        Ok(Group::made(self.parent.child(object.named(made)?, ObjectKind::Group, path), self.links))
     }
 }
 
@@ -390,9 +389,10 @@ impl<'d, T> DatasetBuilder<'d, T> {
                 let targets = ExternalTargets::new(object.store(), self.external.clone())?;
                 spec.external = Some(Arc::new(targets));
             }
-            session.new_dataset(object.header().address, path, &spec, data)
+            session.new_dataset(object.address(), path, spec, data)
         });
-        self.parent.child(object.named(made)?, path.unwrap_or(b"(no name)"))?.into_dataset()
+        let path = path.unwrap_or(b"(no name)");
+        Dataset::made(self.parent.child(object.named(made)?, ObjectKind::Dataset, path))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         path::join,
     },
     object::{NamedDatatype, Object, keep_what_was_found},
-    storage::{links::LinkStorage, resolve::Location},
+    storage::{links::LinkStorage, resolve::Location, write::Order},
 };
 
 /// A group of links.
@@ -29,8 +29,18 @@ impl Deref for Group {
 
 impl Group {
     pub(crate) fn new(object: Object) -> Result<Self> {
-        let storage = object.named(LinkStorage::of(object.store(), object.header()))?;
+        let storage = match object.store().session_links(object.address()) {
+            Some(session) => session.link_storage(object.address()),
+            None => object.header().and_then(|header| LinkStorage::of(object.store(), header)),
+        };
+        let storage = object.named(storage)?;
         Ok(Group { object, storage })
+    }
+
+    /// A group that was just made.
+    pub(crate) fn made(object: Object, order: Order) -> Self {
+        let storage = LinkStorage::Session { dense: false, order: (order.tracked, order.indexed) };
+        Group { object, storage }
     }
 
     /// Its links, sorted by name. What cannot be read is an error at the end; it does not hide the others.
@@ -39,9 +49,11 @@ impl Group {
     /// `Corrupt` or `Truncated` if nothing of the list can be read.
     pub fn links(&self) -> Result<Vec<Result<Link>>> {
         let mut out = Vec::new();
-        let listed = self.storage.for_each(self.object.store(), self.object.header(), &mut |link| {
-            out.push(self.object.named(link));
-            Ok(())
+        let listed = self.object.header().and_then(|header| {
+            self.storage.for_each(self.object.store(), header, &mut |link| {
+                out.push(self.object.named(link));
+                Ok(())
+            })
         });
         keep_what_was_found(self.object.named(listed), &mut out)?;
         let sorted = out.is_sorted_by(|a, b| match (a, b) {
@@ -82,7 +94,8 @@ impl Group {
     /// # Errors
     /// `Corrupt` if the index of links cannot be read.
     pub fn link(&self, name: impl AsRef<[u8]>) -> Result<Option<Link>> {
-        let found = self.storage.find(self.object.store(), self.object.header(), name.as_ref());
+        let header = self.object.header();
+        let found = header.and_then(|header| self.storage.find(self.object.store(), header, name.as_ref()));
         self.object.named(found)
     }
 

@@ -1,6 +1,9 @@
 //! What groups, datasets and committed datatypes have in common: a place in a file, and attributes.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     attribute::Attribute,
@@ -11,7 +14,8 @@ use crate::{
     group::Group,
     model::{datatype::Datatype, link::Name, path::join},
     storage::{
-        Store, attributes,
+        Store,
+        attributes::{self, AttributeData},
         dataset::datatype_of,
         object::{ObjectHeader, ObjectKind as Kind},
         resolve::Location,
@@ -27,7 +31,10 @@ pub struct Object(Arc<Opened>);
 #[derive(Debug)]
 struct Opened {
     store: Arc<Store>,
-    header: ObjectHeader,
+    address: u64,
+    /// Of an object of a file that is being written: its header is only made if someone asks for it.
+    kind: Option<Kind>,
+    header: OnceLock<ObjectHeader>,
     path: String,
 }
 
@@ -41,7 +48,7 @@ impl MetadataTally {
     /// # Errors
     /// `Corrupt`, `Truncated` or `Unsupported` if a part cannot be read.
     pub fn add(&mut self, object: &Object) -> Result<()> {
-        object.named(self.0.add(object.store(), object.header()))
+        object.named(object.header().and_then(|header| self.0.add(object.store(), header)))
     }
 
     /// The sums.
@@ -65,10 +72,24 @@ pub enum ObjectKind {
 impl Object {
     pub(crate) fn open(location: Location, path: String) -> Result<Self> {
         let Location { store, address } = location;
-        match store.header(address) {
-            Ok(header) => Ok(Object(Arc::new(Opened { store, header, path }))),
+        let found = match store.session_of(address) {
+            Some(session) => {
+                session.look(address).map(|(address, kind)| (address, Some(kind), OnceLock::new()))
+            }
+            None => store.header(address).map(|header| (address, None, header.into())),
+        };
+        match found {
+            Ok((address, kind, header)) => {
+                Ok(Object(Arc::new(Opened { store, address, kind, header, path })))
+            }
             Err(e) => Err(e.of_object(&path).in_file(&store.name)),
         }
+    }
+
+    /// An object that was just made, by its key.
+    pub(crate) fn made(store: &Arc<Store>, key: u64, kind: Kind, path: String) -> Self {
+        let (store, kind) = (store.clone(), Some(kind));
+        Object(Arc::new(Opened { store, address: key, kind, header: OnceLock::new(), path }))
     }
 
     pub(crate) fn resolve(start: &Location, base: &str, path: &[u8]) -> Result<Self> {
@@ -83,12 +104,16 @@ impl Object {
         &self.0.store
     }
 
-    pub(crate) fn header(&self) -> &ObjectHeader {
-        &self.0.header
+    pub(crate) fn header(&self) -> Result<&ObjectHeader> {
+        let Opened { store, address, header, .. } = &*self.0;
+        match header.get() {
+            Some(header) => Ok(header),
+            None => store.header(*address).map(|made| header.get_or_init(|| made)),
+        }
     }
 
     pub(crate) fn location(&self) -> Location {
-        Location { store: self.store().clone(), address: self.header().address }
+        Location { store: self.store().clone(), address: self.address() }
     }
 
     pub(crate) fn named<T>(&self, result: Result<T>) -> Result<T> {
@@ -105,7 +130,7 @@ impl Object {
     /// Of an object that was made since the file was opened it is a number that stands for it until the file is closed. Where one
     /// is stored as a reference, the address that the object will have for good is stored.
     pub fn address(&self) -> u64 {
-        self.header().address
+        self.0.address
     }
 
     /// The edits of its file.
@@ -129,7 +154,11 @@ impl Object {
     /// # Errors
     /// `Corrupt` if it is none of the kinds that HDF5 has.
     pub fn kind(&self) -> Result<ObjectKind> {
-        self.named(self.header().kind()).map(|kind| match kind {
+        let kind = match self.0.kind {
+            Some(kind) => Ok(kind),
+            None => self.header().and_then(|header| header.kind()),
+        };
+        self.named(kind).map(|kind| match kind {
             Kind::Group => ObjectKind::Group,
             Kind::Dataset => ObjectKind::Dataset,
             Kind::Datatype => ObjectKind::Datatype,
@@ -165,7 +194,8 @@ impl Object {
     pub fn into_datatype(self) -> Result<NamedDatatype> {
         match self.kind()? {
             ObjectKind::Datatype => {
-                let (datatype, _) = self.named(datatype_of(self.store(), self.header()))?;
+                let datatype = self.header().and_then(|header| datatype_of(self.store(), header));
+                let (datatype, _) = self.named(datatype)?;
                 Ok(NamedDatatype { object: self, datatype })
             }
             _ => self.named(Err(Error::usage("not a committed datatype"))),
@@ -177,9 +207,9 @@ impl Object {
     /// # Errors
     /// `Corrupt` if the count cannot be read.
     pub fn link_count(&self) -> Result<u32> {
-        let count = || match self.store().session_of(self.header().address) {
-            Some(session) => session.link_count(self.header().address),
-            None => self.header().reference_count(&self.store().reader),
+        let count = || match self.store().session_of(self.address()) {
+            Some(session) => session.link_count(self.address()),
+            None => self.header()?.reference_count(&self.store().reader),
         };
         self.named(count())
     }
@@ -189,10 +219,21 @@ impl Object {
     /// # Errors
     /// `Corrupt` if it cannot be read.
     pub fn comment(&self) -> Result<Option<String>> {
-        let comment = self
-            .header()
-            .content(self.store(), MessageType::Comment, |body| Ok(decode_comment(body)?.to_string()));
+        let decode = |body: &[u8]| Ok(decode_comment(body)?.to_string());
+        let comment =
+            self.header().and_then(|header| header.content(self.store(), MessageType::Comment, decode));
         self.named(comment)
+    }
+
+    /// Calls `f` for every attribute, in the order of storage.
+    fn for_each_attribute(&self, f: &mut dyn FnMut(Result<AttributeData>) -> Result<()>) -> Result<()> {
+        match self.store().session_attributes(self.address()) {
+            Some(session) => {
+                let attributes = session.attributes(self.store(), self.address())?;
+                attributes.into_iter().try_for_each(|attribute| f(Ok(attribute)))
+            }
+            None => attributes::for_each(self.store(), self.header()?, f),
+        }
     }
 
     /// Its attributes, sorted by name. What cannot be read is an error at the end; it does not hide the others.
@@ -201,7 +242,7 @@ impl Object {
     /// `Corrupt` or `Truncated` if nothing of the list can be read.
     pub fn attributes(&self) -> Result<Vec<Result<Attribute>>> {
         let mut out = Vec::new();
-        let listed = attributes::for_each(self.store(), self.header(), &mut |attribute| {
+        let listed = self.for_each_attribute(&mut |attribute| {
             out.push(self.named(attribute).map(|data| Attribute::new(self.clone(), data)));
             Ok(())
         });
@@ -223,7 +264,7 @@ impl Object {
             return self.named(Err(Error::unsupported("the object does not track the order of attributes")));
         }
         let mut out = Vec::new();
-        let listed = attributes::for_each(self.store(), self.header(), &mut |attribute| {
+        let listed = self.for_each_attribute(&mut |attribute| {
             out.push(Attribute::new(self.clone(), self.named(attribute)?));
             Ok(())
         });
@@ -238,9 +279,12 @@ impl Object {
     /// `Corrupt` if the list cannot be read.
     pub fn attribute_names(&self) -> Result<Vec<Name>> {
         let mut names = Vec::new();
-        let listed = attributes::for_each_name(self.store(), self.header(), &mut |name| {
-            names.push(Name::from(name));
-        });
+        let listed = match self.store().session_attributes(self.address()) {
+            Some(session) => session.attribute_names(self.address()).map(|found| names = found),
+            None => self.header().and_then(|header| {
+                attributes::for_each_name(self.store(), header, &mut |name| names.push(Name::from(name)))
+            }),
+        };
         self.named(listed)?;
         names.sort();
         Ok(names)
@@ -252,14 +296,18 @@ impl Object {
     /// `NotFound`; `Corrupt` or `Unsupported` if it cannot be read.
     pub fn attribute(&self, name: impl AsRef<[u8]>) -> Result<Attribute> {
         let name = name.as_ref();
-        let found = self.named(attributes::find(self.store(), self.header(), name))?;
+        let found = match self.store().session_attributes(self.address()) {
+            Some(session) => session.attribute(self.store(), self.address(), name),
+            None => self.header().and_then(|header| attributes::find(self.store(), header, name)),
+        };
+        let found = self.named(found)?;
         let missing = || Error::not_found(format!("attribute {}", Name::from(name)));
         self.named(found.ok_or_else(missing)).map(|data| Attribute::new(self.clone(), data))
     }
 
     /// Order of creation of the attributes: tracked, indexed.
     pub fn attribute_creation_order(&self) -> (bool, bool) {
-        attributes::creation_order(self.header())
+        self.header().map_or((false, false), attributes::creation_order)
     }
 
     /// Bytes that its metadata take in the file: object header, links, attributes, index of chunks.
@@ -272,10 +320,11 @@ impl Object {
         Ok(tally.bytes())
     }
 
-    /// Bytes of the object header with its continuations.
+    /// Bytes of the object header with its continuations; 0 if the object was deleted.
     pub fn header_bytes(&self) -> u64 {
-        let rest: u64 = self.header().continuations.iter().map(|(_, len)| len).sum();
-        self.header().prefix.total_len().saturating_add(rest)
+        let Ok(header) = self.header() else { return 0 };
+        let rest: u64 = header.continuations.iter().map(|(_, len)| len).sum();
+        header.prefix.total_len().saturating_add(rest)
     }
 }
 
@@ -315,7 +364,7 @@ pub(crate) fn committed_key(object: &Object, datatype: Option<&Object>) -> Resul
         Some(datatype) if !datatype.file().is_same(&object.file()) => {
             Err(Error::usage("a committed datatype of another file"))
         }
-        datatype => Ok(datatype.map(|d| d.header().address)),
+        datatype => Ok(datatype.map(|d| d.address())),
     }
 }
 

@@ -4,11 +4,13 @@
 //! `H5_WRITTEN_DIR` is a folder in which they are kept for that.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use h5::{
     AllocationTime, ChunkIndexType, Datatype, ErrorKind, File, Group, HyperslabDim, Layout, ObjectReference,
-    Policy, Profile, Reach, Reference, RegionReference, Selection, Values, model::selection::UNLIMITED,
+    Policy, Profile, Reach, Reference, RegionReference, Selection, Values,
+    model::selection::UNLIMITED,
+    source::{ByteSource, MemoryStore},
 };
 use ndarray::s;
 
@@ -522,4 +524,33 @@ fn references_of_hdf5_1_12() {
             assert!(root.dataset("objects").unwrap().read_scalar::<ObjectReference>().unwrap().0.is_some());
         },
     );
+}
+
+#[test]
+fn a_chunk_goes_to_the_file_when_as_much_was_written_as_it_holds() {
+    const HALF: usize = 16 << 10;
+    let store = Arc::new(MemoryStore::new());
+    let file = File::create_options().create_in(store.clone()).unwrap();
+    let root = file.root().unwrap();
+    let new = root.new_dataset::<i32>().shape(0).resizable();
+    let mut x = new.chunk(2 * HALF).create("x").unwrap();
+    let part = |n: i32| vec![n; HALF];
+    let mut sizes = Vec::new();
+    for n in 1..=3 {
+        x.append(&part(n)).unwrap();
+        sizes.push(store.len() / (8 * HALF as u64));
+    }
+    assert_eq!(sizes, [0, 1, 1]);
+    // The same elements twice: it goes too early, and comes back.
+    x.write_slice(&part(30), 2 * HALF as u64..3 * HALF as u64).unwrap();
+    assert_eq!(store.len() / (8 * HALF as u64), 2);
+    x.append(&part(4)).unwrap();
+    x.write_slice(&[10], 0..1).unwrap();
+    let mut all: Vec<i32> = [1, 2, 30, 4].into_iter().flat_map(part).collect();
+    all[0] = 10;
+    assert_eq!(x.read_vec::<i32>().unwrap(), all);
+    file.close().unwrap();
+    assert_eq!(store.len() / (8 * HALF as u64), 2);
+    let again = File::from_bytes(store.to_vec()).unwrap();
+    assert_eq!(again.dataset("x").unwrap().read_vec::<i32>().unwrap(), all);
 }

@@ -69,7 +69,12 @@ pub fn compare(stored: u32, computed: u32) -> Result<()> {
 
 /// Appends the checksum of all of `bytes`.
 pub fn append(bytes: &mut Vec<u8>) {
-    let checksum = lookup3(bytes);
+    append_from(bytes, 0);
+}
+
+/// Appends the checksum of `bytes` from `start` on.
+pub fn append_from(bytes: &mut Vec<u8>, start: usize) {
+    let checksum = lookup3(bytes.get(start..).unwrap_or_default());
     bytes.extend_from_slice(&checksum.to_le_bytes());
 }
 

@@ -277,7 +277,14 @@ impl<'a> HeapId<'a> {
 
     /// The bytes of the id, as many as the heap's ids have.
     pub fn encode(&self, heap: &FractalHeapHeader, sizes: Sizes) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(heap.id_len.into());
+        self.put(&mut out, heap, sizes)?;
+        Ok(out)
+    }
+
+    /// Appends the bytes of the id.
+    pub fn put(&self, out: &mut Vec<u8>, heap: &FractalHeapHeader, sizes: Sizes) -> Result<()> {
+        let start = out.len();
         match *self {
             HeapId::Managed { offset, length } => {
                 out.push(0);
@@ -307,11 +314,12 @@ impl<'a> HeapId<'a> {
                 out.extend_from_slice(data);
             }
         }
-        if out.len() > usize::from(heap.id_len) {
-            return Err(Error::usage(format!("an id of {} bytes, not {}", out.len(), heap.id_len)));
+        let len = out.len() - start;
+        if len > usize::from(heap.id_len) {
+            return Err(Error::usage(format!("an id of {len} bytes, not {}", heap.id_len)));
         }
-        out.resize(usize::from(heap.id_len), 0);
-        Ok(out)
+        out.resize(start + usize::from(heap.id_len), 0);
+        Ok(())
     }
 }
 

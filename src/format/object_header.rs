@@ -201,13 +201,22 @@ impl HeaderPrefix {
     /// `Corrupt` if the size of chunk 0 does not fit the width that the flags give.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(MAX_PREFIX_LEN);
+        self.put(&mut out)?;
+        Ok(out)
+    }
+
+    /// Appends the bytes of the prefix.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn put(&self, out: &mut Vec<u8>) -> Result<()> {
         if self.version == 1 {
             out.extend_from_slice(&[1, 0]);
             out.extend_from_slice(&self.message_count.to_le_bytes());
             out.extend_from_slice(&self.reference_count.to_le_bytes());
             out.uint(self.chunk0_size, 4).in_structure(NAME)?;
             out.extend_from_slice(&[0; 4]);
-            return Ok(out);
+            return Ok(());
         }
         if self.times.is_some() != (self.flags & TIMES != 0)
             || self.phase_change.is_some() != (self.flags & PHASE_CHANGE != 0)
@@ -223,8 +232,7 @@ impl HeaderPrefix {
             out.extend_from_slice(&compact.to_le_bytes());
             out.extend_from_slice(&dense.to_le_bytes());
         }
-        out.uint(self.chunk0_size, 1 << (self.flags & 3)).in_structure(NAME)?;
-        Ok(out)
+        out.uint(self.chunk0_size, 1 << (self.flags & 3)).in_structure(NAME)
     }
 }
 
@@ -300,20 +308,22 @@ pub fn encode_message(
     let padded = if version == 1 { body.len().next_multiple_of(8) } else { body.len() };
     let size = u16::try_from(padded)
         .map_err(|_| Error::limit("bytes of an object header message", padded as u64, u64::from(u16::MAX)))?;
+    let [low, high] = size.to_le_bytes();
+    out.reserve(8 + padded);
     if version == 1 {
-        out.extend_from_slice(&id.to_le_bytes());
+        let [id, kind] = id.to_le_bytes();
+        out.extend_from_slice(&[id, kind, low, high, flags, 0, 0, 0]);
     } else {
-        out.push(u8::try_from(id).map_err(|_| Error::usage(format!("message {id} in object header 2")))?);
-    }
-    out.extend_from_slice(&size.to_le_bytes());
-    out.push(flags);
-    match (version, order) {
-        (1, _) => out.extend_from_slice(&[0; 3]),
-        (_, Some(order)) => out.extend_from_slice(&order.to_le_bytes()),
-        (_, None) => {}
+        let id = u8::try_from(id).map_err(|_| Error::usage(format!("message {id} in object header 2")))?;
+        out.extend_from_slice(&[id, low, high, flags]);
+        if let Some(order) = order {
+            out.extend_from_slice(&order.to_le_bytes());
+        }
     }
     out.extend_from_slice(body);
-    out.resize(out.len() + padded - body.len(), 0);
+    if padded > body.len() {
+        out.resize(out.len() + padded - body.len(), 0);
+    }
     Ok(())
 }
 

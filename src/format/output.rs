@@ -19,7 +19,14 @@ pub fn put_uint(out: &mut Vec<u8>, value: u64, width: u8) -> Result<()> {
     if value > all_ones(width) {
         return Err(Error::usage(format!("{value} does not fit in {width} bytes")));
     }
-    out.extend_from_slice(&value.to_le_bytes()[..usize::from(width.min(8))]);
+    let bytes = value.to_le_bytes();
+    match width {
+        // Of a length that the compiler knows.
+        8 => out.extend_from_slice(&bytes),
+        4 => out.extend_from_slice(&bytes[..4]),
+        1 => out.push(bytes[0]),
+        _ => out.extend_from_slice(&bytes[..usize::from(width.min(8))]),
+    }
     Ok(())
 }
 
@@ -48,7 +55,9 @@ pub fn put_u16(out: &mut Vec<u8>, value: impl TryInto<u16> + Display + Copy, wha
 /// Bytes, then zeros up to a multiple of `align`.
 pub fn put_padded(out: &mut Vec<u8>, bytes: &[u8], align: usize) {
     out.extend_from_slice(bytes);
-    out.resize(out.len() + bytes.len().next_multiple_of(align) - bytes.len(), 0);
+    if align > 1 {
+        out.resize(out.len() + bytes.len().next_multiple_of(align) - bytes.len(), 0);
+    }
 }
 
 /// Text and its NUL, then zeros up to a multiple of `align`.

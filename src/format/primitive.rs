@@ -138,13 +138,21 @@ pub trait Structure:
 
     /// The bytes of the structure.
     fn encode(&self, sizes: Sizes) -> Result<Vec<u8>> {
-        let mut cursor = Cursor::new(Vec::with_capacity(64));
-        self.write_le_args(&mut cursor, (sizes,)).map_err(|e| from_binrw(e, Self::NAME))?;
-        let mut bytes = cursor.into_inner();
-        if Self::CHECKSUM {
-            checksum::append(&mut bytes);
-        }
+        let mut bytes = Vec::with_capacity(64);
+        self.put(&mut bytes, sizes)?;
         Ok(bytes)
+    }
+
+    /// Appends the bytes of the structure.
+    fn put(&self, out: &mut Vec<u8>, sizes: Sizes) -> Result<()> {
+        let start = out.len();
+        let mut cursor = Cursor::new(&mut *out);
+        cursor.set_position(start as u64);
+        self.write_le_args(&mut cursor, (sizes,)).map_err(|e| from_binrw(e, Self::NAME))?;
+        if Self::CHECKSUM {
+            checksum::append_from(out, start);
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use super::{ByteSource, ByteStore, past_end};
@@ -195,13 +195,28 @@ impl ByteSource for OverlaySource {
 #[derive(Debug)]
 pub struct PatchedStore {
     store: Arc<dyn ByteStore>,
-    pieces: RwLock<Pieces>,
+    ahead: RwLock<Ahead>,
+}
+
+/// What the store does not have yet.
+#[derive(Debug, Default)]
+struct Ahead {
+    pieces: Pieces,
+    /// New bytes on their way into one long write, and their offset.
+    gathered: Vec<u8>,
+    gathered_at: u64,
+}
+
+impl Ahead {
+    fn gathered_end(&self) -> u64 {
+        if self.gathered.is_empty() { 0 } else { self.gathered_at + self.gathered.len() as u64 }
+    }
 }
 
 impl PatchedStore {
     /// Nothing is to be changed yet.
     pub fn new(store: Arc<dyn ByteStore>) -> Self {
-        PatchedStore { store, pieces: RwLock::default() }
+        PatchedStore { store, ahead: RwLock::default() }
     }
 
     /// The store without the changes.
@@ -209,23 +224,95 @@ impl PatchedStore {
         &*self.store
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, Ahead> {
+        self.ahead.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Ahead> {
+        self.ahead.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Works on the changes.
     pub fn with<T>(&self, f: impl FnOnce(&mut Pieces) -> T) -> T {
-        f(&mut self.pieces.write().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.write().pieces)
+    }
+
+    /// Adds to the bytes that [`write_gathered`](Self::write_gathered) writes, if there are fewer than `most` and these
+    /// follow them; false if not. They are read from now on.
+    pub fn gather(&self, offset: u64, bytes: &[u8], most: usize) -> bool {
+        let ahead = &mut *self.write();
+        if ahead.gathered.is_empty() {
+            ahead.gathered_at = offset;
+        }
+        let follows = ahead.gathered_at + ahead.gathered.len() as u64 == offset;
+        if follows && ahead.gathered.len() < most {
+            ahead.gathered.extend_from_slice(bytes);
+            return true;
+        }
+        false
+    }
+
+    /// Whether there are bytes that [`write_gathered`](Self::write_gathered) would write.
+    pub fn has_gathered(&self) -> bool {
+        !self.read().gathered.is_empty()
+    }
+
+    /// Writes what was gathered. Only one thread may gather and write.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn write_gathered(&self) -> Result<()> {
+        let ahead = self.read();
+        self.store.write_at(ahead.gathered_at, &ahead.gathered)?;
+        drop(ahead);
+        self.write().gathered.clear();
+        Ok(())
     }
 }
 
 impl ByteSource for PatchedStore {
     fn len(&self) -> u64 {
-        self.store.len()
+        self.store.len().max(self.read().gathered_end())
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let pieces = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
-        if pieces.is_empty() {
-            drop(pieces);
+        let ahead = self.read();
+        let untouched =
+            offset >= ahead.gathered_end() || offset.saturating_add(buffer.len() as u64) <= ahead.gathered_at;
+        if ahead.pieces.is_empty() && untouched {
+            drop(ahead);
             return self.store.read_at(offset, buffer);
         }
-        pieces.read(&*self.store, offset, buffer)
+        ahead.pieces.read(&WithGathered(&*self.store, &ahead), offset, buffer)
+    }
+}
+
+/// A store with the bytes that were gathered for it.
+#[derive(Debug)]
+struct WithGathered<'a>(&'a dyn ByteStore, &'a Ahead);
+
+impl ByteSource for WithGathered<'_> {
+    fn len(&self) -> u64 {
+        self.0.len().max(self.1.gathered_end())
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let WithGathered(store, ahead) = self;
+        let end = offset.saturating_add(buffer.len() as u64);
+        if end > self.len() {
+            return Err(past_end(offset, buffer.len(), self.len()));
+        }
+        let (from, to) = (offset.max(ahead.gathered_at), end.min(ahead.gathered_end()));
+        let below = store.len().saturating_sub(offset).min(buffer.len() as u64) as usize;
+        let hidden = from <= offset && to >= end;
+        if below > 0 && !hidden {
+            store.read_at(offset, &mut buffer[..below])?;
+        }
+        buffer[below..].fill(0);
+        if from < to {
+            let start = (from - ahead.gathered_at) as usize;
+            let part = &ahead.gathered[start..start + (to - from) as usize];
+            buffer[(from - offset) as usize..(to - offset) as usize].copy_from_slice(part);
+        }
+        Ok(())
     }
 }
 
@@ -271,5 +358,39 @@ mod tests {
         assert_eq!(patched.with(|p| p.memory()), 1);
         patched.store().read_at(0, &mut all).unwrap();
         assert_eq!(&all, b"0123456789");
+    }
+
+    #[test]
+    fn what_is_gathered_is_read_before_it_is_written() {
+        let store = MemoryStore::new();
+        store.write_at(0, b"0123456789").unwrap();
+        let patched = PatchedStore::new(Arc::new(store));
+        assert!(patched.gather(8, b"ab", 4));
+        assert!(!patched.gather(11, b"x", 4));
+        assert!(patched.gather(10, b"cdef", 4));
+        assert!(!patched.gather(14, b"x", 4));
+        let read = |offset, len| {
+            let mut bytes = vec![9; len];
+            patched.read_at(offset, &mut bytes).map(|()| bytes)
+        };
+        for piece in [false, true] {
+            if piece {
+                patched.with(|p| p.put(1, bytes(b"x")));
+            }
+            assert_eq!(patched.len(), 14);
+            assert_eq!(read(6, 8).unwrap(), b"67abcdef");
+            assert_eq!(read(9, 3).unwrap(), b"bcd");
+            assert_eq!(read(4, 4).unwrap(), b"4567");
+            assert!(read(12, 3).is_err());
+        }
+        assert_eq!(read(0, 4).unwrap(), b"0x23");
+        assert_eq!(patched.store().len(), 10);
+        patched.write_gathered().unwrap();
+        assert!(!patched.has_gathered());
+        assert_eq!(read(6, 8).unwrap(), b"67abcdef");
+        assert_eq!(patched.store().len(), 14);
+        // Beyond the end: the gap is zeros.
+        assert!(patched.gather(20, b"!", 4));
+        assert_eq!(read(12, 9).unwrap(), b"ef\0\0\0\0\0\0!");
     }
 }

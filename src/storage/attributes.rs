@@ -110,19 +110,11 @@ pub(crate) fn for_each(
     header: &ObjectHeader,
     f: &mut dyn FnMut(Result<AttributeData>) -> Result<()>,
 ) -> Result<()> {
-    if let Some(session) = store.session_attributes(header.address) {
-        let attributes = session.attributes(store, header.address)?;
-        return attributes.into_iter().try_for_each(|attribute| f(Ok(attribute)));
-    }
     for_each_body(store, header, &mut |body| f(body.and_then(|(body, order)| decode(store, &body, order))))
 }
 
 /// Calls `f` with the name of every attribute whose name can be read.
 pub(crate) fn for_each_name(store: &Store, header: &ObjectHeader, f: &mut dyn FnMut(&[u8])) -> Result<()> {
-    if let Some(session) = store.session_attributes(header.address) {
-        session.attributes(store, header.address)?.iter().for_each(|a| f(a.name.as_bytes()));
-        return Ok(());
-    }
     for_each_body(store, header, &mut |body| {
         if let Ok((body, _)) = body
             && let Ok(attribute) = AttributeMessage::decode(&body)
@@ -193,9 +185,6 @@ pub(crate) fn from_stored(
 
 /// Finds an attribute by its name, through the index if there is one.
 pub(crate) fn find(store: &Store, header: &ObjectHeader, name: &[u8]) -> Result<Option<AttributeData>> {
-    if let Some(session) = store.session_attributes(header.address) {
-        return session.attribute(store, header.address, name);
-    }
     for message in header.messages.iter().filter(|m| m.is(MessageType::Attribute)) {
         // A damaged sibling does not hide the one that is looked for.
         let Ok((body, order)) = message_body(store, header, message) else { continue };

@@ -57,9 +57,6 @@ pub(crate) struct Transaction {
     published: Option<Superblock>,
     /// Blocks in which long changes wait.
     waiting: Vec<Block>,
-    /// Blocks one after the other that are not written yet, and the address of the first.
-    pending: Vec<u8>,
-    pending_at: u64,
     /// Where the file ends that was opened, while what is behind it there may still be.
     tail: Option<u64>,
     /// Why nothing may be written any more.
@@ -83,8 +80,6 @@ impl Transaction {
             tail: published.is_some().then(|| base.saturating_add(end)),
             published,
             waiting: Vec::new(),
-            pending: Vec::new(),
-            pending_at: 0,
             poisoned: None,
         }
     }
@@ -117,7 +112,7 @@ impl Transaction {
             && let Some(published) = &self.published
         {
             let end = self.base.saturating_add(published.eof.saturating_sub(published.base));
-            if self.store.len() > end {
+            if self.store.store().len() > end {
                 // The disk may be full: others need the space. If this fails too, the rest stays behind the end.
                 let _ = self.store.store().set_len(end);
             }
@@ -134,7 +129,7 @@ impl Transaction {
     /// Cuts off what an earlier writer has left behind the end: new space there is to be zero. If it is the journal of
     /// a process that was killed, the superblock that does without it must be on disk first.
     fn cut_tail(&mut self) -> Result<()> {
-        let Some(end) = self.tail.take().filter(|&end| self.store.len() > end) else { return Ok(()) };
+        let Some(end) = self.tail.take().filter(|&end| self.store.store().len() > end) else { return Ok(()) };
         self.sync()?;
         let cut = self.store.store().set_len(end);
         self.guard(cut)
@@ -158,34 +153,32 @@ impl Transaction {
     /// The bytes of a block that was allocated, written soon.
     pub(crate) fn put_at(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
         self.check()?;
-        if self.pending_at + self.pending.len() as u64 != address || self.pending.len() >= GATHERED {
-            self.drain()?;
-            self.pending_at = address;
-        }
         if bytes.len() >= GATHERED / 4 {
             return self.write(address, bytes);
         }
-        self.pending.extend_from_slice(bytes);
+        if !self.store.gather(self.base + address, bytes, GATHERED) {
+            self.drain()?;
+            self.store.gather(self.base + address, bytes, GATHERED);
+        }
         Ok(())
     }
 
-    /// Writes what was gathered: all blocks can be read from the store then.
-    pub(crate) fn drain(&mut self) -> Result<()> {
-        if self.pending.is_empty() {
+    /// Writes what was gathered. It can be read before.
+    fn drain(&mut self) -> Result<()> {
+        if !self.store.has_gathered() {
             return Ok(());
         }
-        let pending = std::mem::take(&mut self.pending);
-        self.write_now(self.pending_at, &pending)?;
-        self.pending = pending;
-        self.pending.clear();
-        Ok(())
+        self.check()?;
+        self.cut_tail()?;
+        let written = self.store.write_gathered();
+        self.guard_new(written)
     }
 
     /// Makes the store as long as what is allocated.
     pub(crate) fn grow(&mut self) -> Result<()> {
         self.cut_tail()?;
         let end = self.base + self.allocator.end();
-        if self.store.len() < end {
+        if self.store.store().len() < end {
             let grown = self.store.store().set_len(end);
             self.guard_new(grown)?;
         }
@@ -211,9 +204,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Bytes that were written.
-    pub(crate) fn read(&mut self, address: u64, len: u64) -> Result<Vec<u8>> {
-        self.drain()?;
+    /// Bytes that were put or written.
+    pub(crate) fn read(&self, address: u64, len: u64) -> Result<Vec<u8>> {
         let mut bytes = crate::limits::try_vec("bytes of a block", len)?;
         bytes.resize(len as usize, 0);
         self.store.read_at(self.base + address, &mut bytes)?;
@@ -311,7 +303,7 @@ impl Transaction {
         std::mem::take(&mut self.waiting).into_iter().for_each(|block| self.allocator.leave(block));
         self.allocator.committed();
         // A journal is of no use any more. The next commit waits for this before it publishes anything.
-        if self.store.len() > end {
+        if self.store.store().len() > end {
             let cut = self.store.store().set_len(end);
             self.guard(cut)?;
         }
@@ -329,7 +321,7 @@ impl Transaction {
 
     /// Nothing of an older journal stays behind the end.
     fn settle_len(&mut self, end: u64) -> Result<()> {
-        if self.store.len() == end {
+        if self.store.store().len() == end {
             return Ok(());
         }
         let settled = self.store.store().set_len(end);

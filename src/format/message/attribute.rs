@@ -120,8 +120,9 @@ impl<'a> AttributeMessage<'a> {
         if self.name.is_empty() {
             return Err(Error::usage("an attribute without a name"));
         }
-        let mut out =
-            Vec::with_capacity(32 + self.name.len() + datatype.len() + dataspace.len() + self.data.len());
+        let parts = [self.name.len() + 1, datatype.len(), dataspace.len()];
+        let parts: usize = parts.iter().map(|len| len.next_multiple_of(align)).sum();
+        let mut out = Vec::with_capacity(9 + parts + self.data.len());
         out.extend([self.version, flags]);
         put_u16(&mut out, self.name.len() + 1, "length of the name of an attribute")?;
         put_u16(&mut out, datatype.len(), "size of the datatype of an attribute")?;

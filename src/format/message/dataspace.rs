@@ -79,6 +79,16 @@ fn decode(bytes: &mut Bytes<'_>, sizes: Sizes) -> Result<Dataspace> {
 /// # Errors
 /// `Usage` if it is not valid, or does not fit in the widths of the file.
 pub fn encode_dataspace(dataspace: &Dataspace, version: u8, sizes: Sizes) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(8 + 16 * dataspace.rank());
+    put_dataspace(&mut out, dataspace, version, sizes)?;
+    Ok(out)
+}
+
+/// Appends what [`encode_dataspace`] gives.
+///
+/// # Errors
+/// As [`encode_dataspace`].
+pub fn put_dataspace(out: &mut Vec<u8>, dataspace: &Dataspace, version: u8, sizes: Sizes) -> Result<()> {
     let dims = dataspace.dims();
     let max_dims = match dataspace {
         Dataspace::Simple { max_dims, .. } => max_dims.as_deref(),
@@ -89,7 +99,6 @@ pub fn encode_dataspace(dataspace: &Dataspace, version: u8, sizes: Sizes) -> Res
     }
     let rank: u8 = narrow(dims.len(), "rank")?;
     let flags = if max_dims.is_some() { HAS_MAX } else { 0 };
-    let mut out = Vec::with_capacity(8 + 16 * dims.len());
     match (version, dataspace) {
         (1 | 2, Dataspace::Null) => out.extend([2, 0, 0, 2]),
         (1, _) => out.extend([1, rank, flags, 0, 0, 0, 0, 0]),
@@ -98,15 +107,15 @@ pub fn encode_dataspace(dataspace: &Dataspace, version: u8, sizes: Sizes) -> Res
     }
     let unlimited = all_ones(sizes.length);
     for &dim in dims {
-        put_length(&mut out, dim, sizes)?;
+        put_length(out, dim, sizes)?;
     }
     for (&dim, &max) in dims.iter().zip(max_dims.unwrap_or_default()) {
         if max.is_some_and(|m| m < dim || m == u64::MAX) {
             return Err(Error::usage(format!("extent {dim} with maximum {max:?}")));
         }
-        put_length(&mut out, max.unwrap_or(unlimited), sizes)?;
+        put_length(out, max.unwrap_or(unlimited), sizes)?;
     }
-    Ok(out)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -62,38 +62,51 @@ impl FillMessage {
     /// # Errors
     /// `Usage` for a value of 4 GiB; `Unsupported` for an unknown version.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let fill = &self.fill;
-        let (undefined, value) = match &fill.value {
-            FillValue::Undefined => (true, &[][..]),
-            FillValue::Default => (false, &[][..]),
-            FillValue::User(value) => (false, &value[..]),
-        };
-        let allocation = match fill.allocation {
-            AllocationTime::Early => 1,
-            AllocationTime::Late => 2,
-            AllocationTime::Incremental => 3,
-        };
-        let time = match fill.time {
-            FillTime::OnAllocation => 0,
-            FillTime::Never => 1,
-            FillTime::IfSet => 2,
-        };
-        let (mut out, with_size) = match self.version {
-            0 => (Vec::new(), true),
-            1 | 2 => (vec![self.version, allocation, time, u8::from(!undefined)], !undefined),
-            3 => {
-                let undefined = if undefined { UNDEFINED } else { 0 };
-                let has_value = if value.is_empty() { 0 } else { HAS_VALUE };
-                (vec![3, allocation | time << 2 | undefined | has_value], !value.is_empty())
-            }
-            version => return Err(unknown_version(version)),
-        };
-        if with_size {
-            put_u32(&mut out, value.len(), "size of a fill value")?;
-            out.extend_from_slice(value);
-        }
+        let mut out = Vec::new();
+        put_fill(&mut out, &self.fill, self.version)?;
         Ok(out)
     }
+}
+
+/// Appends the body of a message of this version: of 0x04 if that is 0, otherwise of 0x05.
+///
+/// # Errors
+/// As [`FillMessage::encode`].
+pub fn put_fill(out: &mut Vec<u8>, fill: &Fill, version: u8) -> Result<()> {
+    let (undefined, value) = match &fill.value {
+        FillValue::Undefined => (true, &[][..]),
+        FillValue::Default => (false, &[][..]),
+        FillValue::User(value) => (false, &value[..]),
+    };
+    let allocation = match fill.allocation {
+        AllocationTime::Early => 1,
+        AllocationTime::Late => 2,
+        AllocationTime::Incremental => 3,
+    };
+    let time = match fill.time {
+        FillTime::OnAllocation => 0,
+        FillTime::Never => 1,
+        FillTime::IfSet => 2,
+    };
+    let with_size = match version {
+        0 => true,
+        1 | 2 => {
+            out.extend([version, allocation, time, u8::from(!undefined)]);
+            !undefined
+        }
+        3 => {
+            let undefined = if undefined { UNDEFINED } else { 0 };
+            let has_value = if value.is_empty() { 0 } else { HAS_VALUE };
+            out.extend([3, allocation | time << 2 | undefined | has_value]);
+            !value.is_empty()
+        }
+        version => return Err(unknown_version(version)),
+    };
+    if with_size {
+        put_u32(out, value.len(), "size of a fill value")?;
+        out.extend_from_slice(value);
+    }
+    Ok(())
 }
 
 fn value(bytes: &mut Bytes<'_>) -> Result<FillValue> {

@@ -76,14 +76,22 @@ impl LayoutMessage {
     /// `Usage` for a layout that this version cannot hold.
     pub fn encode(&self, sizes: Sizes) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(32);
+        self.put(&mut out, sizes)?;
+        Ok(out)
+    }
+
+    /// Appends what [`encode`](Self::encode) gives.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn put(&self, out: &mut Vec<u8>, sizes: Sizes) -> Result<()> {
         out.push(self.version);
         match self.version {
-            1 | 2 => self.encode_v1(&mut out, sizes),
-            3..=5 => self.encode_v3(&mut out, sizes),
+            1 | 2 => self.encode_v1(out, sizes),
+            3..=5 => self.encode_v3(out, sizes),
             _ => Err(unknown_version(self.version)),
         }
-        .in_structure(NAME)?;
-        Ok(out)
+        .in_structure(NAME)
     }
 
     fn encode_v1(&self, out: &mut Vec<u8>, sizes: Sizes) -> Result<()> {

@@ -125,7 +125,25 @@ pub fn decode_link(body: &[u8], sizes: Sizes) -> Result<Link> {
 /// # Errors
 /// `Usage` for empty names and targets, or a target above 65,535 bytes.
 pub fn encode_link(link: &Link, sizes: Sizes) -> Result<Vec<u8>> {
-    let name = link.name.as_bytes();
+    let Link { name, charset, creation_order, target } = link;
+    let mut out = Vec::with_capacity(32 + name.as_bytes().len());
+    put_link(&mut out, name, *charset, *creation_order, target, sizes)?;
+    Ok(out)
+}
+
+/// Appends what [`encode_link`] gives of a link of these parts. The address of a hard one comes last.
+///
+/// # Errors
+/// As [`encode_link`].
+pub fn put_link(
+    out: &mut Vec<u8>,
+    name: &Name,
+    charset: Charset,
+    creation_order: Option<i64>,
+    target: &LinkTarget,
+    sizes: Sizes,
+) -> Result<()> {
+    let name = name.as_bytes();
     if name.is_empty() {
         return Err(Error::usage("a link without a name"));
     }
@@ -135,7 +153,7 @@ pub fn encode_link(link: &Link, sizes: Sizes) -> Result<Vec<u8>> {
         0x1_0000..=0xffff_ffff => 2,
         _ => 3u8,
     };
-    let (kind, value) = match &link.target {
+    let (kind, value) = match target {
         LinkTarget::Hard(_) => (0, Vec::new()),
         LinkTarget::Soft(path) => (SOFT, path.as_bytes().to_vec()),
         LinkTarget::External { file, path } => {
@@ -156,28 +174,27 @@ pub fn encode_link(link: &Link, sizes: Sizes) -> Result<Vec<u8>> {
         return Err(Error::usage("a link without a target"));
     }
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    let is_utf8 = link.charset == Charset::Utf8;
-    let mut out = Vec::with_capacity(32 + name.len() + value.len());
-    let order = flag(link.creation_order.is_some(), HAS_ORDER);
+    let is_utf8 = charset == Charset::Utf8;
+    let order = flag(creation_order.is_some(), HAS_ORDER);
     out.extend([1, width_code | order | flag(kind != 0, HAS_TYPE) | flag(is_utf8, HAS_CHARSET)]);
     if kind != 0 {
         out.push(kind);
     }
-    if let Some(order) = link.creation_order {
+    if let Some(order) = creation_order {
         out.extend(order.to_le_bytes());
     }
     if is_utf8 {
         out.push(1);
     }
-    put_uint(&mut out, name.len() as u64, 1 << width_code)?;
+    put_uint(out, name.len() as u64, 1 << width_code)?;
     out.extend_from_slice(name);
-    if let LinkTarget::Hard(address) = link.target {
-        put_address(&mut out, Some(address), sizes)?;
+    if let LinkTarget::Hard(address) = target {
+        put_address(out, Some(*address), sizes)?;
     } else {
-        put_u16(&mut out, value.len(), "length of the target of a link")?;
+        put_u16(out, value.len(), "length of the target of a link")?;
         out.extend(value);
     }
-    Ok(out)
+    Ok(())
 }
 
 #[cfg(test)]

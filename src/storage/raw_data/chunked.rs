@@ -5,7 +5,7 @@ use super::{
     RawData, ReadOptions, Request,
     output::Output,
     parts::{AxisChunks, Part, Region, for_each_part, for_each_region},
-    worker::Worker,
+    worker::{Lease, Worker},
 };
 use crate::{
     error::{Context, Error, Result},
@@ -100,11 +100,11 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
             (place, pieces)
         };
         let number = |job| self.table.number(&find(job).0[..axes.len()]);
-        self.for_each_job(jobs, options, &number, &|job, worker| {
+        self.for_each_job(jobs, options, &number, &|job, lease| {
             let (place, pieces) = find(job);
             let place = &place[..axes.len()];
             let region = Region::Grid { pieces: &pieces[..axes.len()], shape: &shape };
-            self.chunk(place, self.table.get(place), &Wanted::One(&region, out), worker)
+            self.chunk(place, self.table.get(place), &Wanted::One(&region, out), lease)
         })
     }
 
@@ -145,13 +145,13 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         let mut groups: Vec<(Option<ChunkEntry>, &[Part])> =
             groups.map(|group| (self.table.get(&place(group)[..rank]), group)).collect();
         groups.sort_by_key(|(entry, _)| entry.map(|e| e.address));
-        self.for_each_job(groups.len(), options, &|job| groups[job].1[0].chunk, &|job, worker| {
+        self.for_each_job(groups.len(), options, &|job| groups[job].1[0].chunk, &|job, lease| {
             let (entry, group) = groups[job];
             let place = place(group);
             let place = &place[..rank];
             let (first, last) = (group[0].request, group[group.len() - 1].request);
             if first != last {
-                let done = self.chunk(place, entry, &Wanted::Parts(group), worker);
+                let done = self.chunk(place, entry, &Wanted::Parts(group), lease);
                 return done.map_err(|e| e.of_selection(first));
             }
             for_each_region::<RANK>(
@@ -161,7 +161,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
                 &self.layout.chunk,
                 &mut |request, region| {
                     let wanted = Wanted::One(region, self.requests[request].out);
-                    let done = self.chunk(place, entry, &wanted, worker);
+                    let done = self.chunk(place, entry, &wanted, lease);
                     if self.requests.len() > 1 { done.map_err(|e| e.of_selection(request)) } else { done }
                 },
             )
@@ -187,7 +187,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         jobs: usize,
         options: ReadOptions,
         number: &dyn Fn(usize) -> u64,
-        f: &(dyn Fn(usize, &mut Worker) -> Result<()> + Sync),
+        f: &(dyn Fn(usize, &mut Lease<'_>) -> Result<()> + Sync),
     ) -> Result<()> {
         #[cfg(feature = "parallel")]
         if options.threads != 1 && jobs > 1 && self.is_worth_sharing(jobs, number) {
@@ -197,7 +197,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
             let work = || {
                 (0..jobs.div_ceil(batch)).into_par_iter().try_for_each_init(
                     || self.store.workers.lease(),
-                    |worker, b| (b * batch..((b + 1) * batch).min(jobs)).try_for_each(|job| f(job, worker)),
+                    |lease, b| (b * batch..((b + 1) * batch).min(jobs)).try_for_each(|job| f(job, lease)),
                 )
             };
             return match self.store.pool() {
@@ -206,8 +206,8 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
             };
         }
         let _ = (options.threads, number);
-        let mut worker = self.store.workers.lease();
-        (0..jobs).try_for_each(|job| f(job, &mut worker))
+        let mut lease = self.store.workers.lease();
+        (0..jobs).try_for_each(|job| f(job, &mut lease))
     }
 
     fn chunk(
@@ -215,7 +215,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         place: &[u64],
         entry: Option<ChunkEntry>,
         wanted: &Wanted<'_>,
-        worker: &mut Worker,
+        lease: &mut Lease<'_>,
     ) -> Result<()> {
         let Some(entry) = entry else {
             return self.for_each_run(place, wanted, &mut |run, out| {
@@ -224,7 +224,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
                 unsafe { out.fill(target..target + len, self.data.fill.bytes_of_unwritten()) }
             });
         };
-        self.stored_chunk(place, entry, wanted, worker).map_err(|e| {
+        self.stored_chunk(place, entry, wanted, lease).map_err(|e| {
             let offset: Vec<u64> = place.iter().zip(&self.layout.chunk).map(|(p, c)| p * c).collect();
             e.of_chunk(&offset)
         })
@@ -235,7 +235,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         place: &[u64],
         entry: ChunkEntry,
         wanted: &Wanted<'_>,
-        worker: &mut Worker,
+        lease: &mut Lease<'_>,
     ) -> Result<()> {
         let filters = &self.data.pipeline.filters;
         let mut first = [0; RANK];
@@ -245,7 +245,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         let mask = self.data.filter_mask(self.layout, &first[..place.len()], entry.mask);
         let unfiltered = filters.iter().enumerate().all(|(i, _)| i >= 32 || mask & (1 << i) != 0);
         if unfiltered {
-            return self.unfiltered_chunk(place, entry, wanted, worker);
+            return self.unfiltered_chunk(place, entry, wanted, lease);
         }
         let context = ChunkContext { chunk_bytes: self.chunk_bytes, element_size: self.data.element_size };
         let limit = self.chunk_bytes as u64 * 2 + (1 << 16);
@@ -255,8 +255,8 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
                 entry.size, self.chunk_bytes
             )));
         }
-        let Worker { scratch, stored } = worker;
         if let Some((out, target)) = self.whole(wanted) {
+            let Worker { scratch, stored } = lease.worker();
             let stored = self.stored(entry, stored)?;
             // SAFETY: the part of the selection in this chunk, see the module.
             let piece = unsafe { out.piece(target..target + self.chunk_bytes)? };
@@ -270,6 +270,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         if keep && let Some(chunk) = cache.get(number) {
             return self.scatter(place, wanted, &chunk);
         }
+        let Worker { scratch, stored } = lease.worker();
         let stored = self.stored(entry, stored)?;
         let chunk = self.data.pipeline.decode_chunk(&context, mask, stored, scratch)?;
         if keep {
@@ -283,7 +284,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         place: &[u64],
         entry: ChunkEntry,
         wanted: &Wanted<'_>,
-        worker: &mut Worker,
+        lease: &mut Lease<'_>,
     ) -> Result<()> {
         let reader = &self.store.reader;
         if entry.size < self.chunk_bytes as u64 {
@@ -306,7 +307,7 @@ impl<'a, const RANK: usize> Reading<'a, RANK> {
         {
             return self.scatter(place, wanted, chunk);
         }
-        let chunk = resized(&mut worker.stored, self.chunk_bytes)?;
+        let chunk = resized(&mut lease.worker().stored, self.chunk_bytes)?;
         reader.read_into(entry.address, chunk).in_structure("chunk")?;
         self.scatter(place, wanted, chunk)
     }

@@ -1,9 +1,6 @@
 //! The buffers of threads that decode chunks, kept from read to read.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::filter::Scratch;
 
@@ -27,37 +24,33 @@ const KEPT_BYTES: usize = 4 << 20;
 
 impl Workers {
     pub(super) fn lease(&self) -> Lease<'_> {
-        let resting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Lease { worker: resting.unwrap_or_default(), workers: self }
+        Lease { worker: None, workers: self }
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A worker that goes back when it is dropped.
+/// A worker that is fetched when it is needed, and goes back when this is dropped.
 pub(super) struct Lease<'a> {
-    worker: Worker,
+    worker: Option<Worker>,
     workers: &'a Workers,
 }
 
-impl Deref for Lease<'_> {
-    type Target = Worker;
-    fn deref(&self) -> &Worker {
-        &self.worker
-    }
-}
-
-impl DerefMut for Lease<'_> {
-    fn deref_mut(&mut self) -> &mut Worker {
-        &mut self.worker
+impl Lease<'_> {
+    pub(super) fn worker(&mut self) -> &mut Worker {
+        self.worker.get_or_insert_with(|| self.workers.resting().pop().unwrap_or_default())
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let worker = std::mem::take(&mut self.worker);
+        let Some(worker) = self.worker.take() else { return };
         if worker.scratch.capacity().saturating_add(worker.stored.capacity()) > KEPT_BYTES {
             return;
         }
-        let mut resting = self.workers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resting = self.workers.resting();
         if resting.len() < KEPT {
             resting.push(worker);
         }
@@ -72,13 +65,13 @@ mod tests {
     fn small_workers_are_used_again() {
         let workers = Workers::default();
         let mut lease = workers.lease();
-        lease.stored.reserve_exact(1000);
+        lease.worker().stored.reserve_exact(1000);
         drop(lease);
         let mut again = workers.lease();
-        assert!(again.stored.capacity() >= 1000);
-        assert_eq!(workers.lease().stored.capacity(), 0);
-        again.stored.reserve_exact(KEPT_BYTES + 1);
+        assert!(again.worker().stored.capacity() >= 1000);
+        assert_eq!(workers.lease().worker().stored.capacity(), 0);
+        again.worker().stored.reserve_exact(KEPT_BYTES + 1);
         drop(again);
-        assert!(workers.lease().stored.capacity() <= 1000);
+        assert!(workers.lease().worker().stored.capacity() <= 1000);
     }
 }

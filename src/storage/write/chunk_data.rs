@@ -1,5 +1,7 @@
 //! Chunks: filled from the caller's elements, encoded by several threads, stored one after the other.
 
+use std::borrow::Cow;
+
 use super::{
     State,
     data::range,
@@ -159,23 +161,27 @@ impl Shape {
         }
     }
 
-    fn copy(&self, parts: &Parts, job: usize, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+    /// Copies the elements of a chunk out of those of a write; how many bytes.
+    fn copy(&self, parts: &Parts, job: usize, bytes: &[u8], out: &mut [u8]) -> Result<u64> {
+        let mut copied = 0;
         parts.for_each_run(job, &self.chunk, &mut |run| {
             let (from, to, len) = range(run, self.size)?;
             match (bytes.get(from..from + len), out.get_mut(to as usize..to as usize + len)) {
                 (Some(from), Some(to)) => to.copy_from_slice(from),
                 _ => return Err(Error::shape("elements outside a chunk")),
             }
+            copied += len as u64;
             Ok(())
-        })
+        })?;
+        Ok(copied)
     }
 
-    fn encode(&self, elements: Vec<u8>, scratch: &mut Scratch) -> Result<(Vec<u8>, u32)> {
+    fn encode<'a>(&self, elements: Cow<'a, [u8]>, scratch: &mut Scratch) -> Result<(Cow<'a, [u8]>, u32)> {
         if self.pipeline.filters.is_empty() {
             return Ok((elements, 0));
         }
         let (bytes, mask) = self.pipeline.encode_chunk(&self.context(), &elements, scratch)?;
-        Ok((bytes.to_vec(), mask))
+        Ok((bytes.to_vec().into(), mask))
     }
 }
 
@@ -239,14 +245,19 @@ impl State {
                 if is_whole(job, &place) {
                     whole.push((job, place));
                 } else {
-                    self.merge(id, &shape, place, &mut |chunk| shape.copy(parts, job, bytes, chunk))?;
+                    let mut copied = 0;
+                    self.merge(id, &shape, place.clone(), &mut |chunk| {
+                        copied = shape.copy(parts, job, bytes, chunk)?;
+                        Ok(())
+                    })?;
+                    self.note_written(id, &shape, &place, copied)?;
                 }
             }
             let batch_bytes = (whole.len() * shape.chunk_bytes) as u64;
             let encoded = run_all(whole.len(), self.threads, batch_bytes, &|i, scratch| {
                 let mut chunk = shape.filled();
                 shape.copy(parts, whole[i].0, bytes, &mut chunk)?;
-                shape.encode(chunk, scratch)
+                shape.encode(chunk.into(), scratch)
             })?;
             for ((_, place), (bytes, mask)) in whole.into_iter().zip(encoded) {
                 self.store_chunk(id, &place, &bytes, mask)?;
@@ -287,6 +298,28 @@ impl State {
         if self.buffered > self.buffer_limit { self.spill_all() } else { Ok(()) }
     }
 
+    /// Notes that so many bytes were written to a chunk that is kept. When they are as many as it has, it is probably
+    /// whole, and will not be written to any more: it goes to the file while it is in the cache of the processor, and
+    /// its memory serves the next one. Those that are to be encoded wait for each other, for several threads.
+    fn note_written(&mut self, id: NodeId, shape: &Shape, place: &[u64], bytes: u64) -> Result<()> {
+        let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) else { return Ok(()) };
+        chunk.written = chunk.written.saturating_add(bytes);
+        if chunk.written < shape.chunk_bytes as u64 || !shape.pipeline.filters.is_empty() {
+            return Ok(());
+        }
+        let Some(elements) = chunk.elements.take() else { return Ok(()) };
+        let stored = self.store_chunk(id, place, &elements, 0);
+        if let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) {
+            chunk.written = 0;
+            if stored.is_err() {
+                chunk.elements = Some(elements);
+                return stored;
+            }
+        }
+        self.buffered = self.buffered.saturating_sub(shape.chunk_bytes as u64);
+        stored
+    }
+
     /// Stores the encoded bytes of a chunk.
     pub(super) fn store_chunk(&mut self, id: NodeId, place: &[u64], bytes: &[u8], mask: u32) -> Result<()> {
         if self.is_implicit(id)? {
@@ -324,21 +357,31 @@ impl State {
             state.chunks.iter().filter(|(_, c)| c.elements.is_some()).map(|(p, _)| p.clone()).collect();
         let threads = self.threads;
         for batch in places.chunks(per_batch) {
-            let chunks = &chunked(self, id)?.chunks;
-            let kept: Vec<&[u8]> = batch
+            let chunks = &mut chunked(self, id)?.chunks;
+            let kept: Vec<Vec<u8>> = batch
                 .iter()
-                .map(|p| chunks.get(p).and_then(|c| c.elements.as_deref()).unwrap_or_default())
+                .map(|p| chunks.get_mut(p).and_then(|c| c.elements.take()).unwrap_or_default())
                 .collect();
             let bytes = (batch.len() * shape.chunk_bytes) as u64;
-            let encoded =
-                run_all(kept.len(), threads, bytes, &|i, scratch| shape.encode(kept[i].to_vec(), scratch))?;
-            for (place, (bytes, mask)) in batch.iter().zip(encoded) {
-                self.store_chunk(id, place, &bytes, mask)?;
-                if let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) {
-                    chunk.elements = None;
+            let encode = |i: usize, scratch: &mut Scratch| shape.encode(Cow::Borrowed(&kept[i]), scratch);
+            let mut stored = 0;
+            let done = run_all(kept.len(), threads, bytes, &encode).and_then(|encoded| {
+                batch.iter().zip(encoded).try_for_each(|(place, (bytes, mask))| {
+                    self.store_chunk(id, place, &bytes, mask)?;
+                    stored += 1;
+                    Ok(())
+                })
+            });
+            for (i, (place, elements)) in batch.iter().zip(kept).enumerate() {
+                let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) else { continue };
+                chunk.written = 0;
+                if i < stored {
+                    self.buffered = self.buffered.saturating_sub(shape.chunk_bytes as u64);
+                } else {
+                    chunk.elements = Some(elements);
                 }
-                self.buffered = self.buffered.saturating_sub(shape.chunk_bytes as u64);
             }
+            done?;
         }
         Ok(())
     }
@@ -362,7 +405,7 @@ impl State {
         let dataset = self.node(id)?.dataset()?;
         let grid: Vec<u64> =
             dataset.dataspace.dims().iter().zip(&shape.chunk).map(|(d, &c)| d.div_ceil(c)).collect();
-        let (bytes, mask) = shape.encode(shape.filled(), &mut Scratch::default())?;
+        let (bytes, mask) = shape.encode(shape.filled().into(), &mut Scratch::default())?;
         let mut place = vec![0; grid.len()];
         for number in 0..element_count(&grid)? {
             coordinates(number, &grid, &mut place);

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use smallvec::SmallVec;
+
 use super::{
     Session, SessionHeap, State,
     header::MAX_MESSAGE,
@@ -12,6 +14,7 @@ use crate::{
     error::{Error, Result},
     filter::FilterPipeline,
     model::{
+        dataspace::Dataspace,
         datatype::DatatypeClass,
         fill::{AllocationTime, Fill, FillTime, FillValue},
         layout::ChunkIndexType,
@@ -30,20 +33,19 @@ impl Session {
         &self,
         from: u64,
         path: Option<&[u8]>,
-        spec: &DatasetSpec,
+        spec: DatasetSpec,
         data: Option<Data<'_>>,
     ) -> Result<u64> {
         let mut state = self.edit()?;
         let from = state.open(from)?;
+        let (committed, order) = (spec.committed, spec.attribute_order);
         let mut body = state.dataset_body(spec)?;
-        if let Some(path) = path {
-            state.check_place(from, path)?;
-        }
-        body.committed = spec.committed.map(|key| state.pin_type(key, &spec.datatype)).transpose()?;
+        let place = path.map(|path| state.place(from, path)).transpose()?;
+        body.committed = committed.map(|key| state.pin_type(key, &body.datatype)).transpose()?;
         let committed = body.committed;
-        let id = state.push(Node::new(Body::Dataset(Box::new(body)), spec.attribute_order))?;
-        let made = state.fill_dataset(id, data).and_then(|()| match path {
-            Some(path) => state.link(from, path, Target::Node(id)),
+        let id = state.push(Node::new(Body::Dataset(body), order))?;
+        let made = state.fill_dataset(id, data).and_then(|()| match &place {
+            Some(place) => state.link(place, Target::Node(id)),
             None => Ok(()),
         });
         let made = made.and_then(|()| state.count_use(committed));
@@ -77,18 +79,19 @@ impl State {
             return self.fill_external(id, &targets);
         };
         data(&mut SessionHeap(self), &mut |state, bytes| {
-            let all = {
-                let dataset = state.node(id)?.dataset()?;
-                if dataset.dataspace.is_null() {
-                    return Ok(());
-                }
-                Selection::All.resolve(dataset.dataspace.dims())?
-            };
+            let dataset = state.node(id)?.dataset()?;
+            if dataset.dataspace.is_null() {
+                return Ok(());
+            }
+            if let RawState::Contiguous { .. } = dataset.data {
+                return state.fill_contiguous(id, bytes);
+            }
+            let all = Selection::All.resolve(dataset.dataspace.dims())?;
             state.write(id, &all, bytes)
         })
     }
 
-    fn dataset_body(&mut self, spec: &DatasetSpec) -> Result<DatasetBody> {
+    fn dataset_body(&mut self, spec: DatasetSpec) -> Result<Box<DatasetBody>> {
         check_datatype(&spec.datatype, self.sizes().offset)?;
         let size = spec.datatype.size;
         if let Some(fill) = &spec.fill_value
@@ -97,11 +100,14 @@ impl State {
             return Err(Error::usage(format!("a fill value of {} bytes for elements of {size}", fill.len())));
         }
         let dims = spec.dataspace.dims();
-        let max_dims = spec.dataspace.max_dims();
-        if dims.iter().zip(&max_dims).any(|(d, max)| max.is_some_and(|max| max < *d)) {
+        let max_dims = match &spec.dataspace {
+            Dataspace::Simple { max_dims: Some(max), .. } => &max[..],
+            _ => &dims.iter().map(|&d| Some(d)).collect::<SmallVec<[_; 4]>>()[..],
+        };
+        if dims.iter().zip(max_dims).any(|(d, max)| max.is_some_and(|max| max < *d)) {
             return Err(Error::shape(format!("extent {dims:?} above its maximum {max_dims:?}")));
         }
-        let resizable = dims.iter().zip(&max_dims).any(|(d, max)| *max != Some(*d));
+        let resizable = dims.iter().zip(max_dims).any(|(d, max)| *max != Some(*d));
         let elsewhere = spec.external.is_some() || !spec.mappings.is_empty();
         let plain = spec.chunk.is_none() && spec.filters.is_empty() && !spec.compact && !dims.is_empty();
         if elsewhere && (!plain || spec.external.is_some() && !spec.mappings.is_empty()) {
@@ -120,9 +126,9 @@ impl State {
         let (data, allocation) = if chunked {
             let chunk = match &spec.chunk {
                 Some(chunk) if !chunk.is_empty() => chunk.clone(),
-                _ => guess_chunk(dims, &max_dims, size as u64),
+                _ => guess_chunk(dims, max_dims, size as u64),
             };
-            self.check_chunk(&chunk, &max_dims, size as u64)?;
+            self.check_chunk(&chunk, max_dims, size as u64)?;
             for filter in &spec.filters {
                 let fill = spec.fill_value.as_deref();
                 pipeline.filters.push(filter_spec(filter, &spec.datatype, &chunk, fill)?);
@@ -132,14 +138,14 @@ impl State {
             }
             let early = spec.allocation == Some(AllocationTime::Early);
             let index =
-                index_type(self.profile, dims, &max_dims, &chunk, early && pipeline.filters.is_empty());
+                index_type(self.profile, dims, max_dims, &chunk, early && pipeline.filters.is_empty());
             let state = ChunkedState { chunk, index, chunks: BTreeMap::new() };
             (RawState::Chunked(state), AllocationTime::Incremental)
         } else if let Some(targets) = &spec.external {
-            check_external(targets, &max_dims, dims, size as u64)?;
+            check_external(targets, max_dims, dims, size as u64)?;
             (RawState::External(targets.clone()), AllocationTime::Late)
         } else if !spec.mappings.is_empty() {
-            let object = self.store_mappings(&spec.mappings, &max_dims)?;
+            let object = self.store_mappings(&spec.mappings, max_dims)?;
             (RawState::Virtual { mappings: spec.mappings.clone(), object }, AllocationTime::Incremental)
         } else if spec.compact {
             let bytes = spec.dataspace.len()?.saturating_mul(size as u64);
@@ -163,27 +169,28 @@ impl State {
             time: spec.fill_time.unwrap_or(FillTime::IfSet),
             value,
         };
-        let body = DatasetBody {
+        let has_small_header = has_small_header(&spec);
+        let body = Box::new(DatasetBody {
             layout_version: None,
-            datatype: Arc::new(spec.datatype.clone()),
+            datatype: Arc::new(spec.datatype),
             committed: None,
-            dataspace: spec.dataspace.clone(),
+            dataspace: spec.dataspace,
             fill,
             pipeline,
             data,
-        };
+        });
         if body.bytes()? >= super::KEYS {
             return Err(Error::limit("bytes of a dataset", body.bytes()?, super::KEYS));
         }
-        if has_small_header(spec) {
+        if has_small_header {
             return Ok(body);
         }
         // Whatever the header cannot hold is found now and not at the flush.
-        let node = Node::new(Body::Dataset(Box::new(body)), spec.attribute_order);
+        let node = Node::new(Body::Dataset(body), spec.attribute_order);
         let encoder = self.encoder(&|_| 0);
-        encoder.encode(&node, &encoder.messages(&node, &Parts::default(), true)?)?;
+        encoder.header(&node, &Parts::default(), true)?;
         match node.body {
-            Body::Dataset(body) => Ok(*body),
+            Body::Dataset(body) => Ok(body),
             _ => Err(Error::usage("not a dataset")),
         }
     }

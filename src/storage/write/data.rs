@@ -160,6 +160,26 @@ impl State {
         Ok(())
     }
 
+    /// Writes all elements of a new contiguous dataset.
+    pub(super) fn fill_contiguous(&mut self, id: NodeId, bytes: &[u8]) -> Result<()> {
+        let dataset = self.node(id)?.dataset()?;
+        let total = dataset.bytes()?;
+        if total != bytes.len() as u64 {
+            return Err(Error::shape(format!("{} bytes for a dataset of {total}", bytes.len())));
+        }
+        let RawState::Contiguous { address, published: false } = dataset.data else {
+            return Err(Error::usage("a dataset that is not new"));
+        };
+        if total == 0 {
+            return Ok(());
+        }
+        let at = address.map_or_else(|| self.tx.allocator.allocate(total), Ok)?;
+        if let RawState::Contiguous { address, .. } = &mut self.node_mut(id)?.dataset_mut()?.data {
+            *address = Some(at);
+        }
+        self.put_data(at, bytes)
+    }
+
     /// Whether elements that the last commit has are copied to a new place with what is written to some of them, and
     /// not changed in their place, which writes twice.
     fn copies(&self, bytes: u64, total: u64) -> bool {

@@ -41,24 +41,23 @@ impl Session {
         let mut state = self.edit()?;
         let (from, to) = (state.open(from)?, state.open(to)?);
         let (group, name) = state.find_link(from, path)?;
-        let (new_group, names) = state.place(to, new_path)?;
+        let place = state.place(to, new_path)?;
         let moved =
             state.child(group, name)?.ok_or_else(|| Error::not_found(Name::from(name).to_string()))?;
         state.load_links(group)?;
-        state.load_links(new_group)?;
-        if state.node(new_group)?.group()?.symbol_table.is_some()
-            && names.len() == 1
+        if state.node(place.group)?.group()?.symbol_table.is_some()
+            && place.names.len() == 1
             && matches!(moved, Target::External { .. } | Target::User { .. })
         {
             return Err(super::symbol_table::external());
         }
         if let Target::Node(_) | Target::Address(_) = moved
-            && state.is_below(&moved, new_group)?
+            && state.is_below(&moved, place.group)?
         {
             return Err(Error::usage("a group cannot be moved below itself"));
         }
         // First the new one: no moment without a link.
-        state.link(to, new_path, moved.clone())?;
+        state.link(&place, moved.clone())?;
         let old = state.take_link(group, name)?;
         match state.target_node(&old)? {
             Some(id) => state.count_down(id, Some(group)),
@@ -71,9 +70,8 @@ impl Session {
         let mut state = self.edit()?;
         let id = state.open(address)?;
         state.load_attributes(id)?;
-        let key = Name::from(name);
-        let missing = || Error::not_found(format!("attribute {key}"));
-        let entry = state.node_mut(id)?.attributes.map.remove(&key).ok_or_else(missing)?;
+        let missing = || Error::not_found(format!("attribute {}", Name::from(name)));
+        let entry = state.node_mut(id)?.attributes.map.remove(name).ok_or_else(missing)?;
         state.touch(id, aspect::ATTRIBUTES)?;
         state.release_datatype(&entry)
     }
@@ -86,11 +84,11 @@ impl Session {
         let (old, key) = (Name::from(name), Name::from(new));
         let charset = super::edit::charset(new)?;
         let map = &state.node(id)?.attributes.map;
-        let entry = map.get(&old).ok_or_else(|| Error::not_found(format!("attribute {old}")))?;
+        let entry = map.get(name).ok_or_else(|| Error::not_found(format!("attribute {old}")))?;
         if old == key {
             return Ok(());
         }
-        if map.contains_key(&key) {
+        if map.contains(new) {
             return Err(Error::usage(format!("there is an attribute {key} already")));
         }
         if is_shared(entry) {
@@ -105,7 +103,7 @@ impl Session {
         }
         state.touch(id, aspect::ATTRIBUTES)?;
         let map = &mut state.node_mut(id)?.attributes.map;
-        map.remove(&old);
+        map.remove(name);
         map.insert(key, entry);
         Ok(())
     }
@@ -191,8 +189,7 @@ impl State {
         let Ok(node) = self.node_mut(id) else { return };
         let published = node.published;
         (node.deleted, node.dirty) = (true, 0);
-        let all = std::mem::take(&mut node.blocks);
-        blocks.extend(all.header.into_iter().chain(all.links).chain(all.attributes).chain(all.index));
+        blocks.extend(std::mem::take(&mut node.blocks).iter());
         if published {
             blocks.into_iter().for_each(|block| self.tx.allocator.leave(block));
             self.has_deleted = true;
@@ -205,11 +202,11 @@ impl State {
         if let Body::Dataset(dataset) = &node.body {
             return dataset.committed;
         }
-        let message = node.stored.as_ref()?.messages.iter().find(|m| m.is(MessageType::Datatype))?;
+        let message = node.stored.as_ref()?.messages.find(MessageType::Datatype)?;
         if message.flags & crate::format::object_header::SHARED == 0 {
             return None;
         }
-        match decode_shared(&message.body, self.superblock.sizes).ok()?.0 {
+        match decode_shared(message.body, self.superblock.sizes).ok()?.0 {
             SharedPointer::Committed(address) => Some(address),
             _ => None,
         }
@@ -224,7 +221,7 @@ impl State {
         self.load_links(id)?;
         let group = self.node_mut(id)?.group_mut()?;
         let links = std::mem::take(&mut group.links);
-        if let Some((btree, heap)) = group.symbol_table {
+        if let Some((btree, heap)) = group.symbol_table.as_deref().copied() {
             use crate::format::{btree_v1::KeyKind, local_heap::LocalHeap};
             let sizes = self.superblock.sizes;
             blocks.push((btree, KeyKind::Group.node_len(0, sizes) as u64));
@@ -254,7 +251,7 @@ impl State {
             }
             RawState::Contiguous { .. } => {}
             RawState::Chunked(state) => {
-                for ChunkState { stored, elements } in std::mem::take(&mut state.chunks).into_values() {
+                for ChunkState { stored, elements, .. } in std::mem::take(&mut state.chunks).into_values() {
                     buffered += elements.map_or(0, |e| e.len() as u64);
                     if let Some((entry, published)) = stored {
                         let block = (entry.address, entry.size);

@@ -1,6 +1,8 @@
 //! Edits of links and attributes.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
+
+use smallvec::SmallVec;
 
 use super::{
     Session, State,
@@ -32,12 +34,19 @@ pub(crate) enum NewLink {
 
 /// A new attribute; `bytes` are its elements as the file has them.
 #[derive(Clone, Debug)]
-pub(crate) struct NewAttribute {
-    pub(crate) datatype: Arc<Datatype>,
+pub(crate) struct NewAttribute<'a> {
+    pub(crate) datatype: &'a Datatype,
     /// Key of the committed datatype that it is.
     pub(crate) committed: Option<u64>,
-    pub(crate) dataspace: Dataspace,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) dataspace: &'a Dataspace,
+    pub(crate) bytes: Cow<'a, [u8]>,
+}
+
+/// Where a new link belongs: a group, whose links are loaded, and the names of the groups below it that are missing;
+/// the last is that of the link.
+pub(super) struct Place<'p> {
+    pub(super) group: NodeId,
+    pub(super) names: SmallVec<[&'p [u8]; 4]>,
 }
 
 /// Stores objects in the global heap of a session, and settles the addresses that are stored.
@@ -94,11 +103,10 @@ impl State {
         }
     }
 
-    /// The group that a link of this path belongs into, as far as it exists, and the names of the groups that are
-    /// missing; the last is that of the link.
-    pub(super) fn place<'p>(&mut self, from: NodeId, path: &'p [u8]) -> Result<(NodeId, Vec<&'p [u8]>)> {
+    /// Where a new link of this path belongs.
+    pub(super) fn place<'p>(&mut self, from: NodeId, path: &'p [u8]) -> Result<Place<'p>> {
         let mut here = if path.starts_with(b"/") { super::ROOT } else { from };
-        let mut names: Vec<&[u8]> = components(path).collect();
+        let mut names: SmallVec<[&[u8]; 4]> = components(path).collect();
         if names.is_empty() {
             return Err(Error::usage("an empty name"));
         }
@@ -112,7 +120,8 @@ impl State {
         if names.len() == 1 && there.is_some() {
             return Err(Error::usage(format!("there is a link {} already", Name::from(names[0]))));
         }
-        Ok((here, names))
+        self.load_links(here)?;
+        Ok(Place { group: here, names })
     }
 
     /// The group and the name of a link that is there.
@@ -129,16 +138,9 @@ impl State {
         Ok((here, last))
     }
 
-    /// Checks that a link can be made, before its object is.
-    pub(super) fn check_place(&mut self, from: NodeId, path: &[u8]) -> Result<()> {
-        let (here, _) = self.place(from, path)?;
-        self.load_links(here)
-    }
-
     /// Makes a link, and the groups above it that are missing.
-    pub(super) fn link(&mut self, from: NodeId, path: &[u8], target: Target) -> Result<()> {
-        let (mut here, names) = self.place(from, path)?;
-        self.load_links(here)?;
+    pub(super) fn link(&mut self, place: &Place<'_>, target: Target) -> Result<()> {
+        let (mut here, names) = (place.group, &place.names);
         let is_old = names.len() == 1 && self.node(here)?.group()?.symbol_table.is_some();
         if is_old && matches!(target, Target::External { .. } | Target::User { .. }) {
             return Err(super::symbol_table::external());
@@ -202,10 +204,10 @@ impl Session {
     pub(crate) fn new_group(&self, from: u64, path: &[u8], links: Order, attributes: Order) -> Result<u64> {
         let mut state = self.edit()?;
         let from = state.open(from)?;
-        state.check_place(from, path)?;
+        let place = state.place(from, path)?;
         let group = GroupBody { order: links, ..GroupBody::default() };
         let id = state.push(Node::new(Body::Group(group), attributes))?;
-        state.link(from, path, Target::Node(id))?;
+        state.link(&place, Target::Node(id))?;
         Ok(id.key())
     }
 
@@ -214,9 +216,9 @@ impl Session {
         let mut state = self.edit()?;
         let from = state.open(from)?;
         super::spec::check_datatype(&datatype, state.sizes().offset)?;
-        state.check_place(from, path)?;
+        let place = state.place(from, path)?;
         let id = state.push(Node::new(Body::Datatype(Arc::new(datatype)), Order::default()))?;
-        state.link(from, path, Target::Node(id))?;
+        state.link(&place, Target::Node(id))?;
         Ok(id.key())
     }
 
@@ -243,48 +245,48 @@ impl Session {
                 ));
             }
         }
-        state.link(from, path, target)
+        let place = state.place(from, path)?;
+        state.link(&place, target)
     }
 
     /// Makes an attribute, or replaces the one of that name if `replace` allows it. `encode` gives its elements.
-    pub(crate) fn set_attribute(
+    pub(crate) fn set_attribute<'a>(
         &self,
         address: u64,
         name: &[u8],
         replace: bool,
-        encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute>,
+        encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute<'a>>,
     ) -> Result<()> {
         let mut state = self.edit()?;
         let id = state.open(address)?;
         let charset = charset(name)?;
-        let key = Name::from(name);
         state.load_attributes(id)?;
-        if !replace && state.node(id)?.attributes.map.contains_key(&key) {
-            return Err(Error::usage(format!("there is an attribute {key} already")));
+        let old = state.node(id)?.attributes.map.get(name).map(|old| old.order);
+        if !replace && old.is_some() {
+            return Err(Error::usage(format!("there is an attribute {} already", Name::from(name))));
         }
         if name.len() > 1 << 12 {
             return Err(Error::limit("bytes of the name of an attribute", name.len() as u64, 1 << 12));
         }
         let new = encode(&mut SessionHeap(&mut state))?;
-        super::spec::check_datatype(&new.datatype, state.sizes().offset)?;
         let wanted = new.dataspace.len()?.checked_mul(new.datatype.size as u64);
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
         }
-        let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
-        let body = attribute_body(&key, charset, &new, committed, state.sizes())?;
+        let committed = new.committed.map(|key| state.pin_type(key, new.datatype)).transpose()?;
+        let sizes = state.sizes();
+        let body = attribute_body(&mut state.scratch, name, charset, &new, committed, sizes)?;
         if !state.node(id)?.has_dense_attributes() && body.len() > MAX_MESSAGE & !7 {
             return Err(Error::unsupported(format!(
                 "an attribute of {} bytes on an object whose header has version 1",
                 body.len()
             )));
         }
-        let attributes = &state.node(id)?.attributes;
-        let order = attributes.map.get(&key).map_or(attributes.next_order, |old| old.order);
         state.touch(id, aspect::ATTRIBUTES)?;
         let attributes = &mut state.node_mut(id)?.attributes;
+        let order = old.unwrap_or(attributes.next_order);
         attributes.next_order = attributes.next_order.max(order.saturating_add(1));
-        let old = attributes.map.insert(key, AttributeEntry { order, flags: 0, body });
+        let old = attributes.map.insert(Name::from(name), AttributeEntry { order, flags: 0, body });
         state.count_use(committed)?;
         old.map_or(Ok(()), |old| state.release_datatype(&old))
     }

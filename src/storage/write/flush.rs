@@ -1,5 +1,9 @@
 //! Flush: the model becomes blocks at fresh addresses, and the superblock leads to them.
 
+use std::ops::Range;
+
+use smallvec::smallvec;
+
 use super::{
     ROOT, State,
     btree_v2::{self, Kind},
@@ -7,14 +11,15 @@ use super::{
     external,
     fractal_heap::{self, ATTRIBUTES, LINKS},
     header::{Encoder, attributes_are_dense, links_are_dense},
-    node::{Attributes, Blocks, Body, DenseParts, GroupBody, Message, Node, NodeId, Parts, RawState, aspect},
+    messages::{Messages, Missing},
+    node::{Attributes, Blocks, Body, DenseParts, GroupBody, Node, NodeId, Outside, Parts, RawState, aspect},
     symbol_table,
 };
 use crate::{
     error::{Error, Result},
     format::{
         btree_v2_record::{AttributeName, AttributeOrder, LinkName, LinkOrder},
-        checksum::lookup3,
+        checksum::{CHECKSUM_LEN, lookup3},
         message::shared::{SharedPointer, decode_shared},
         object_header::SHARED,
         primitive::{Sizes, Structure},
@@ -28,11 +33,66 @@ use crate::{
 struct Fresh {
     address: u64,
     blocks: Blocks,
-    parts: Parts,
     /// Of an object that was in the file before the session.
-    messages: Option<Vec<Message>>,
-    /// The whole header, if no address of this flush is in it.
-    settled: Option<Vec<u8>>,
+    messages: Option<Box<Messages>>,
+    /// Where its header lies among those that are settled.
+    settled: Option<Range<usize>>,
+}
+
+/// Headers that are known but for the addresses of objects, before all objects have theirs.
+#[derive(Default)]
+struct Settled {
+    bytes: Vec<u8>,
+    missing: Missing,
+    /// Those in which an address is missing.
+    unsealed: Vec<Range<usize>>,
+}
+
+impl Settled {
+    /// Adds the header of an object with these messages; where it is.
+    fn push(&mut self, encoder: &Encoder<'_>, node: &Node, messages: &Messages) -> Result<Range<usize>> {
+        let (start, known) = (self.bytes.len(), self.missing.len());
+        encoder.encode(node, messages, &mut self.bytes, Some(&mut self.missing))?;
+        let place = start..self.bytes.len();
+        if self.missing.len() > known {
+            self.unsealed.push(place.clone());
+        }
+        Ok(place)
+    }
+
+    /// Puts the addresses in.
+    fn resolve(&mut self, address_of: &dyn Fn(NodeId) -> u64, width: u8) -> Result<()> {
+        let outside = || Error::usage("an address outside its header");
+        for &(end, id) in &self.missing {
+            let start = end.checked_sub(width.into()).ok_or_else(outside)?;
+            let place = self.bytes.get_mut(start..end).ok_or_else(outside)?;
+            place.copy_from_slice(address_of(id).to_le_bytes().get(..place.len()).ok_or_else(outside)?);
+        }
+        for header in self.unsealed.drain(..) {
+            let header = self.bytes.get_mut(header).and_then(|h| h.split_last_chunk_mut::<CHECKSUM_LEN>());
+            let (body, checksum) = header.ok_or_else(outside)?;
+            *checksum = lookup3(body).to_le_bytes();
+        }
+        Ok(())
+    }
+
+    /// Puts them where they belong: those that follow each other at once.
+    fn put(&self, tx: &mut Transaction, fresh: &[Fresh]) -> Result<()> {
+        let mut run = (0, 0..0);
+        let mut put = |(address, place): (u64, Range<usize>)| match self.bytes.get(place) {
+            None | Some([]) => Ok(()),
+            Some(bytes) => tx.put_at(address, bytes),
+        };
+        for (address, place) in fresh.iter().filter_map(|new| Some((new.address, new.settled.clone()?))) {
+            let (start, whole) = &mut run;
+            if whole.end == place.start && *start + whole.len() as u64 == address {
+                whole.end = place.end;
+            } else {
+                put(std::mem::replace(&mut run, (address, place)))?;
+            }
+        }
+        put(run)
+    }
 }
 
 /// What is to be changed in its place: address and bytes.
@@ -54,7 +114,8 @@ impl State {
         if self.origin.is_some() {
             dirty.iter().try_for_each(|&id| self.pin(id).map(drop))?;
         }
-        let mut fresh = self.places(&dirty)?;
+        let mut settled = Settled::default();
+        let mut fresh = self.places(&dirty, &mut settled)?;
         let mut addresses: Vec<u64> = self.nodes.iter().map(|node| node.address.unwrap_or(0)).collect();
         for (id, new) in dirty.iter().zip(&fresh) {
             if let Some(address) = addresses.get_mut(id.0 as usize) {
@@ -69,14 +130,17 @@ impl State {
             internal: self.superblock.internal_k,
             chunk: self.superblock.chunk_k,
         };
+        settled.resolve(&address_of, sizes.offset)?;
         let mut patches = Patches::new();
         let State { nodes, tx, extension, .. } = self;
-        for (&id, new) in dirty.iter().zip(&mut fresh) {
-            let Some(node) = nodes.get(id.0 as usize) else { continue };
+        for (&id, new) in dirty.iter().zip(&mut fresh).filter(|(_, new)| new.settled.is_none()) {
+            let Some(node) = nodes.get(id) else { continue };
             parts(tx, new, &mut patches, &encoder, node, ranks)?;
         }
-        for (&id, new) in dirty.iter().zip(&mut fresh) {
-            let Some(node) = nodes.get(id.0 as usize) else { continue };
+        settled.put(tx, &fresh)?;
+        drop(settled);
+        for (&id, new) in dirty.iter().zip(&mut fresh).filter(|(_, new)| new.settled.is_none()) {
+            let Some(node) = nodes.get(id) else { continue };
             header(tx, new, &mut patches, &encoder, node, *extension == Some(id))?;
         }
         self.superblock.root = address_of(ROOT);
@@ -84,19 +148,9 @@ impl State {
             self.tx.patch(address, &bytes)?;
         }
         for (id, new) in dirty.iter().zip(&fresh) {
-            let Some(node) = self.nodes.get_mut(id.0 as usize) else { continue };
-            let old = std::mem::take(&mut node.blocks);
-            let pairs = [
-                (old.header, &new.blocks.header),
-                (old.links, &new.blocks.links),
-                (old.attributes, &new.blocks.attributes),
-                (old.index, &new.blocks.index),
-            ];
-            for (old, new) in pairs {
-                old.into_iter()
-                    .filter(|block| !new.contains(block))
-                    .for_each(|block| self.tx.allocator.leave(block));
-            }
+            let Some(node) = self.nodes.get_mut(*id) else { continue };
+            std::mem::take(&mut node.blocks)
+                .without(&new.blocks, &mut |block| self.tx.allocator.leave(block));
         }
         self.tx.allocator.align_end(self.page_size);
         let mut superblock = self.superblock.clone();
@@ -105,7 +159,7 @@ impl State {
         self.has_deleted = false;
         self.extension = None;
         for (id, new) in dirty.iter().zip(fresh) {
-            if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+            if let Some(node) = self.nodes.get_mut(*id) {
                 published(node, new);
             }
         }
@@ -118,28 +172,29 @@ impl State {
     }
 
     /// The addresses of the headers, which are as long with any address.
-    fn places(&mut self, dirty: &[NodeId]) -> Result<Vec<Fresh>> {
+    fn places(&mut self, dirty: &[NodeId], settled: &mut Settled) -> Result<Vec<Fresh>> {
         let mut fresh = Vec::with_capacity(dirty.len());
+        let mut messages = Messages::default();
         for &id in dirty {
             let node = self.node(id)?;
-            let mut new = Fresh { blocks: node.blocks.clone(), parts: node.parts, ..Fresh::default() };
+            let mut new = Fresh { blocks: node.blocks.clone(), ..Fresh::default() };
             match (node.pinned, node.address) {
                 (Some(len), Some(address)) => {
                     new.address = address;
-                    new.blocks.header = vec![(address, len)];
+                    new.blocks.header = smallvec![(address, len)];
                 }
                 _ => {
                     let encoder = self.encoder(&|_| 0);
                     let planned = planned(node);
-                    let messages = encoder.messages(node, &planned, true)?;
+                    encoder.messages(&mut messages, node, &planned, true)?;
                     let len = if is_settled(node, &planned) {
-                        let bytes = encoder.encode(node, &messages)?;
-                        new.settled.insert(bytes).len() as u64
+                        let place = settled.push(&encoder, node, &messages)?;
+                        new.settled.insert(place).len() as u64
                     } else {
                         encoder.len(node, &messages)?
                     };
                     new.address = self.tx.allocator.allocate(len)?;
-                    new.blocks.header = vec![(new.address, len)];
+                    new.blocks.header = smallvec![(new.address, len)];
                 }
             }
             fresh.push(new);
@@ -151,11 +206,11 @@ impl State {
 /// Notes that the commit has an object as it is now.
 fn published(node: &mut Node, new: Fresh) {
     node.address = Some(new.address);
-    (node.blocks, node.parts) = (new.blocks, new.parts);
+    node.blocks = new.blocks;
     (node.published, node.dirty) = (true, 0);
     let links = node.links() as u32;
     if let (Some(stored), Some(messages)) = (&mut node.stored, new.messages) {
-        stored.messages = messages;
+        stored.messages = *messages;
         if stored.prefix.version == 1 {
             stored.prefix.reference_count = links;
         }
@@ -182,14 +237,15 @@ fn planned(node: &Node) -> Parts {
     Parts { links, attributes: attributes_are_dense(node).then_some(dense), ..Parts::default() }
 }
 
-/// Whether the header of a new object names nothing that this flush finds a place for.
+/// Whether the header of a new object names nothing that this flush finds a place for, but for objects.
 fn is_settled(node: &Node, planned: &Parts) -> bool {
     let body = match &node.body {
         Body::Dataset(dataset) => !matches!(dataset.data, RawState::Chunked(_) | RawState::External(_)),
+        Body::Group(_) => planned.links.is_none(),
         Body::Datatype(_) => true,
-        Body::Group(_) | Body::Stored => false,
+        Body::Stored => false,
     };
-    body && node.stored.is_none() && planned.attributes.is_none()
+    body && node.stored.is_none() && planned.attributes.is_none() && node.blocks.is_header()
 }
 
 /// Writes what has changed of what an object has outside its header.
@@ -205,23 +261,24 @@ fn parts(
     let changed = |aspect: u8| node.dirty & aspect != 0;
     match &node.body {
         Body::Group(group) if changed(aspect::LINKS) => {
-            new.blocks.links.clear();
-            let blocks = &mut new.blocks.links;
-            new.parts.links = None;
-            if let Some(place) = group.symbol_table {
-                symbol_table::write(tx, blocks, patches, encoder, group, place, ranks)?;
+            let Outside { links: blocks, parts, .. } = new.blocks.outside();
+            blocks.clear();
+            parts.links = None;
+            if let Some(place) = group.symbol_table.as_deref() {
+                symbol_table::write(tx, blocks, patches, encoder, group, *place, ranks)?;
             } else if planned.links.is_some() {
-                new.parts.links = Some(dense_links(tx, blocks, encoder, group)?);
+                parts.links = Some(dense_links(tx, blocks, encoder, group)?);
             }
         }
         Body::Dataset(dataset) if changed(aspect::DATA) => {
             if let (RawState::External(targets), None) = (&dataset.data, &node.stored) {
-                new.blocks.index.clear();
-                let heap = external::heap(tx, &mut new.blocks.index, &targets.files, encoder.sizes)?;
-                new.parts.external = Some(heap);
+                let Outside { index, parts, .. } = new.blocks.outside();
+                index.clear();
+                parts.external = Some(external::heap(tx, index, &targets.files, encoder.sizes)?);
             }
             if let RawState::Chunked(state) = &dataset.data {
-                new.blocks.index.clear();
+                let Outside { index: blocks, parts, .. } = new.blocks.outside();
+                blocks.clear();
                 let source = IndexSource {
                     state,
                     dims: dataset.dataspace.dims(),
@@ -232,8 +289,8 @@ fn parts(
                     chunk_k: ranks.chunk,
                     layout_version: dataset.layout_version.unwrap_or(4),
                 };
-                let (address, index) = chunk_index::build(tx, &mut new.blocks.index, &source)?;
-                new.parts.index = Some(match (address, index) {
+                let (address, index) = chunk_index::build(tx, blocks, &source)?;
+                parts.index = Some(match (address, index) {
                     // As wide as it was planned.
                     (None, ChunkIndexType::Single { .. }) if source.filtered => {
                         (None, ChunkIndexType::Single { filtered: Some((0, 0)) })
@@ -245,11 +302,11 @@ fn parts(
         _ => {}
     }
     if changed(aspect::ATTRIBUTES) && node.attributes.loaded {
-        new.blocks.attributes.clear();
-        new.parts.attributes = None;
+        let Outside { attributes: blocks, parts, .. } = new.blocks.outside();
+        blocks.clear();
+        parts.attributes = None;
         if planned.attributes.is_some() {
-            let dense = dense_attributes(tx, &mut new.blocks.attributes, &node.attributes, encoder.sizes)?;
-            new.parts.attributes = Some(dense);
+            parts.attributes = Some(dense_attributes(tx, blocks, &node.attributes, encoder.sizes)?);
         }
     }
     Ok(())
@@ -264,28 +321,30 @@ fn header(
     node: &Node,
     always: bool,
 ) -> Result<()> {
-    if let Some(bytes) = new.settled.take() {
-        return tx.put_at(new.address, &bytes);
-    }
-    let messages = encoder.messages(node, &new.parts, true)?;
+    let mut messages = Messages::default();
+    encoder.messages(&mut messages, node, &new.blocks.parts(), true)?;
     if let Some(stored) = &node.stored {
         let count = stored.prefix.version == 1 && u64::from(stored.prefix.reference_count) != node.links();
         if stored.messages == messages && !count && !always {
             new.blocks.header = node.blocks.header.clone();
             return Ok(());
         }
-        new.messages = Some(messages.clone());
+        new.messages = Some(Box::new(messages.clone()));
     }
     let bytes = match node.pinned {
         Some(len) => {
             let blocks = &mut new.blocks.header;
-            encoder.encode_fixed(node, messages, len, &mut |block| {
+            encoder.encode_fixed(node, &mut messages, len, &mut |block| {
                 let block = tx.put(block)?;
                 blocks.push(block);
                 Ok(block.0)
             })?
         }
-        None => encoder.encode(node, &messages)?,
+        None => {
+            let mut bytes = Vec::new();
+            encoder.encode(node, &messages, &mut bytes, None)?;
+            bytes
+        }
     };
     if new.blocks.header.first().is_none_or(|b| b.1 != bytes.len() as u64) {
         return Err(Error::usage("an object header of another length than planned"));
@@ -298,10 +357,6 @@ fn header(
     tx.put_at(new.address, &bytes)
 }
 
-fn id<const N: usize>(id: &[u8]) -> Result<[u8; N]> {
-    id.try_into().map_err(|_| Error::usage("a heap id of another length"))
-}
-
 fn dense_links(
     tx: &mut Transaction,
     blocks: &mut Vec<Block>,
@@ -309,20 +364,26 @@ fn dense_links(
     group: &GroupBody,
 ) -> Result<DenseParts> {
     let sizes = encoder.sizes;
-    let bodies: Vec<Vec<u8>> = group
-        .links
+    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(group.links.len()));
+    for (name, link) in group.links.iter() {
+        encoder.put_link(&mut bytes, name, link, group.order)?;
+        ends.push(bytes.len());
+    }
+    let mut start = 0;
+    let bodies: Vec<&[u8]> = ends
         .iter()
-        .map(|(name, link)| encoder.link_body(name, link, group.order))
-        .collect::<Result<_>>()?;
+        .map(|&end| bytes.get(std::mem::replace(&mut start, end)..end).unwrap_or_default())
+        .collect();
     let (heap, ids) = fractal_heap::build(tx, blocks, LINKS, &bodies, sizes)?;
     drop(bodies);
-    // The names are in order: a stable sort by hash leaves those of one hash in it.
+    drop(bytes);
+    // The names are in order, and so are those of one hash.
     let mut by_name: Vec<(u32, usize)> =
-        group.links.keys().enumerate().map(|(i, name)| (lookup3(name.as_bytes()), i)).collect();
-    by_name.sort_by_key(|(hash, _)| *hash);
+        group.links.names().enumerate().map(|(i, name)| (lookup3(name.as_bytes()), i)).collect();
+    by_name.sort_unstable();
     let mut records = Vec::with_capacity(11 * ids.len());
     for (hash, i) in by_name {
-        records.extend(LinkName { hash, id: id(&ids[i])? }.encode(sizes)?);
+        LinkName { hash, id: ids[i] }.put(&mut records, sizes)?;
     }
     let names = btree_v2::build(tx, blocks, Kind::of_names(5, 11), &records, sizes)?;
     let mut order = None;
@@ -332,7 +393,7 @@ fn dense_links(
         by_order.sort_unstable();
         let mut records = Vec::with_capacity(15 * ids.len());
         for (order, i) in by_order {
-            records.extend(LinkOrder { order, id: id(&ids[i])? }.encode(sizes)?);
+            LinkOrder { order, id: ids[i] }.put(&mut records, sizes)?;
         }
         order = Some(btree_v2::build(tx, blocks, Kind::of_names(6, 15), &records, sizes)?);
     }
@@ -347,14 +408,14 @@ fn dense_attributes(
 ) -> Result<DenseParts> {
     // Those that are shared stay where they are.
     let own = |a: &&super::node::AttributeEntry| a.flags & SHARED == 0;
-    let bodies: Vec<Vec<u8>> = attributes.map.values().filter(own).map(|a| a.body.clone()).collect();
+    let bodies: Vec<&[u8]> = attributes.map.values().filter(own).map(|a| &a.body[..]).collect();
     let (heap, ids) = fractal_heap::build(tx, blocks, ATTRIBUTES, &bodies, sizes)?;
     drop(bodies);
     let mut ids = ids.into_iter();
     let mut by_name: Vec<AttributeName> = Vec::with_capacity(attributes.map.len());
-    for (name, a) in &attributes.map {
+    for (name, a) in attributes.map.iter() {
         let id = match a.flags & SHARED {
-            0 => id(&ids.next().unwrap_or_default())?,
+            0 => ids.next().unwrap_or_default(),
             _ => match decode_shared(&a.body, sizes)?.0 {
                 SharedPointer::Heap(id) => id,
                 other => return Err(Error::unsupported(format!("an attribute shared as {other:?}"))),
@@ -365,7 +426,7 @@ fn dense_attributes(
     by_name.sort_by_key(|record| record.hash);
     let mut records = Vec::new();
     for record in &by_name {
-        records.extend(record.encode(sizes)?);
+        record.put(&mut records, sizes)?;
     }
     let names = btree_v2::build(tx, blocks, Kind::of_names(8, 17), &records, sizes)?;
     let mut index = None;
@@ -373,7 +434,7 @@ fn dense_attributes(
         by_name.sort_by_key(|record| record.order);
         let mut records = Vec::new();
         for &AttributeName { id, flags, order, .. } in &by_name {
-            records.extend(AttributeOrder { id, flags, order }.encode(sizes)?);
+            AttributeOrder { id, flags, order }.put(&mut records, sizes)?;
         }
         index = Some(btree_v2::build(tx, blocks, Kind::of_names(9, 13), &records, sizes)?);
     }

@@ -41,14 +41,14 @@ struct Builder<'a> {
     offsets: Vec<u64>,
 }
 
-/// Writes a heap of these objects. Returns its address, and the id of each object.
-pub(super) fn build(
+/// Writes a heap of these objects. Returns its address, and the id of each object, which has `N` bytes.
+pub(super) fn build<const N: usize>(
     tx: &mut Transaction,
     blocks: &mut Vec<Block>,
     kind: HeapKind,
-    objects: &[Vec<u8>],
+    objects: &[&[u8]],
     sizes: Sizes,
-) -> Result<(u64, Vec<Vec<u8>>)> {
+) -> Result<(u64, Vec<[u8; N]>)> {
     let header = FractalHeapHeader {
         id_len: kind.id_len,
         flags: CHECKSUM_DIRECT,
@@ -78,7 +78,7 @@ pub(super) fn build(
     let address = tx.allocator.allocate(len)?;
     blocks.push((address, len));
     let is_huge = |object: &[u8]| object.len() > MAX_MANAGED as usize;
-    let managed: Vec<&[u8]> = objects.iter().map(Vec::as_slice).filter(|o| !is_huge(o)).collect();
+    let managed: Vec<&[u8]> = objects.iter().copied().filter(|o| !is_huge(o)).collect();
     let table = header.table()?;
     let offsets = Vec::with_capacity(managed.len());
     let mut builder =
@@ -86,7 +86,7 @@ pub(super) fn build(
     builder.root()?;
     let Builder { mut header, offsets, .. } = builder;
     let (mut offsets, mut ids) = (offsets.into_iter(), Vec::with_capacity(objects.len()));
-    let mut huge = Vec::new();
+    let (mut huge, mut bytes) = (Vec::new(), Vec::with_capacity(N));
     for object in objects {
         let length = object.len() as u64;
         let id = if is_huge(object) {
@@ -103,7 +103,9 @@ pub(super) fn build(
             let offset = offsets.next().ok_or_else(|| Error::usage("an object without a place"))?;
             HeapId::Managed { offset, length }
         };
-        ids.push(id.encode(&header, sizes)?);
+        bytes.clear();
+        id.put(&mut bytes, &header, sizes)?;
+        ids.push(bytes[..].try_into().map_err(|_| Error::usage("a heap id of another length"))?);
     }
     if header.huge_objects > 0 {
         let record_size = u16::from(sizes.offset) + 2 * u16::from(sizes.length);

@@ -2,9 +2,10 @@
 
 use super::{
     NewAttribute, Profile, external,
+    messages::{Message, Messages, Missing, message_size},
     node::{
-        Body, DatasetBody, DenseParts, GroupBody, LinkEntry, Message, Node, NodeId, Order, Parts, RawState,
-        StoredHeader, Target, aspect,
+        Body, DatasetBody, DenseParts, GroupBody, LinkEntry, Node, NodeId, Order, Parts, RawState, Target,
+        aspect,
     },
 };
 use crate::{
@@ -16,12 +17,12 @@ use crate::{
             attribute::{AttributeMessage, Embedded},
             attribute_info::AttributeInfoMessage,
             comment::encode_comment,
-            dataspace::{decode_dataspace, encode_dataspace},
-            datatype::encode_datatype,
-            fill::FillMessage,
+            dataspace::{decode_dataspace, put_dataspace},
+            datatype::put_datatype,
+            fill::put_fill,
             group_info::GroupInfoMessage,
             layout::LayoutMessage,
-            link::encode_link,
+            link::put_link,
             link_info::{IndexAddress, LinkInfoMessage},
             pipeline::PipelineMessage,
             reference_count::ReferenceCountMessage,
@@ -29,14 +30,14 @@ use crate::{
         },
         object_header::{
             HeaderPrefix, INDEXES_ORDER, MARK_IF_UNKNOWN, SHARED, TRACKS_ORDER, WAS_UNKNOWN,
-            encode_continuation, encode_message, header_len,
+            encode_continuation, header_len,
         },
         primitive::{Put, Sizes, Structure},
     },
     model::{
         datatype::{Charset, Datatype},
         layout::{ChunkIndexType, ChunkedLayout, Layout},
-        link::{Link, LinkTarget, Name},
+        link::{LinkTarget, Name},
     },
 };
 
@@ -53,35 +54,43 @@ pub(super) struct Encoder<'a> {
     pub(super) address_of: &'a dyn Fn(NodeId) -> u64,
 }
 
-pub(super) fn datatype_body(datatype: &Datatype) -> Result<Vec<u8>> {
-    encode_datatype(datatype, 3)
+/// Appends a datatype message, which can be written to a file with addresses of `width` bytes.
+pub(super) fn put_checked_datatype(out: &mut Vec<u8>, datatype: &Datatype, width: u8) -> Result<()> {
+    if !datatype.has_addresses(width) {
+        return Err(Error::unsupported(format!("{datatype} in a file with addresses of {width} bytes")));
+    }
+    let start = out.len();
+    put_datatype(out, datatype, 3)?;
+    let len = out.len() - start;
+    if len > MAX_MESSAGE {
+        return Err(Error::limit("bytes of a datatype message", len as u64, MAX_MESSAGE as u64));
+    }
+    Ok(())
 }
 
-/// Flags and body of a datatype message: the type, or where the committed one is that it is.
-fn datatype_message(datatype: &Datatype, committed: Option<u64>, sizes: Sizes) -> Result<(u8, Vec<u8>)> {
-    Ok(match committed {
-        Some(address) => (MessageFlags::SHARED, encode_shared(SharedPointer::Committed(address), 3, sizes)?),
-        None => (0, datatype_body(datatype)?),
-    })
-}
-
-/// The body of an attribute message.
+/// The body of an attribute message; its datatype is checked. `parts` is room for datatype and dataspace.
 pub(super) fn attribute_body(
-    name: &Name,
+    parts: &mut Vec<u8>,
+    name: &[u8],
     charset: Charset,
-    attribute: &NewAttribute,
+    attribute: &NewAttribute<'_>,
     committed: Option<u64>,
     sizes: Sizes,
 ) -> Result<Vec<u8>> {
-    let (flags, datatype) = datatype_message(&attribute.datatype, committed, sizes)?;
-    let dataspace = encode_dataspace(&attribute.dataspace, 2, sizes)?;
-    let shared = flags & MessageFlags::SHARED != 0;
+    parts.clear();
+    put_checked_datatype(parts, attribute.datatype, sizes.offset)?;
+    if let Some(address) = committed {
+        *parts = encode_shared(SharedPointer::Committed(address), 3, sizes)?;
+    }
+    let end = parts.len();
+    put_dataspace(parts, attribute.dataspace, 2, sizes)?;
+    let (datatype, dataspace) = parts.split_at(end);
     AttributeMessage {
         version: 3,
-        name: name.as_bytes(),
+        name,
         charset,
-        datatype: if shared { Embedded::Shared(&datatype) } else { Embedded::Inline(&datatype) },
-        dataspace: Embedded::Inline(&dataspace),
+        datatype: if committed.is_some() { Embedded::Shared(datatype) } else { Embedded::Inline(datatype) },
+        dataspace: Embedded::Inline(dataspace),
         data: &attribute.bytes,
     }
     .encode()
@@ -109,21 +118,15 @@ pub(super) fn links_are_dense(group: &GroupBody) -> bool {
     group.symbol_table.is_none() && (group.links.len() > MAX_COMPACT || group.links.iter().any(is_long))
 }
 
-/// Puts a message in the place of that of its kind, or at the end.
-fn replace(messages: &mut Vec<Message>, kind: MessageType, flags: u8, body: Vec<u8>) {
-    match messages.iter_mut().find(|m| m.is(kind)) {
-        // Stored ones may be padded.
-        Some(m) if m.body.starts_with(&body) && m.body[body.len()..].iter().all(|&b| b == 0) => {}
-        Some(m) => {
-            m.flags &= !SHARED;
-            m.body = body;
-        }
-        None => messages.push(Message { id: kind.id(), flags, order: None, body }),
-    }
-}
-
 impl Encoder<'_> {
-    pub(super) fn link_body(&self, name: &Name, link: &LinkEntry, order: Order) -> Result<Vec<u8>> {
+    /// Appends the body of a link message.
+    pub(super) fn put_link(
+        &self,
+        out: &mut Vec<u8>,
+        name: &Name,
+        link: &LinkEntry,
+        order: Order,
+    ) -> Result<()> {
         let target = match &link.target {
             Target::Node(id) => LinkTarget::Hard((self.address_of)(*id)),
             Target::Address(address) => LinkTarget::Hard(*address),
@@ -133,106 +136,114 @@ impl Encoder<'_> {
             }
             Target::User { class, data } => LinkTarget::User { class: *class, data: data.clone() },
         };
-        let creation_order = order.tracked.then_some(link.order);
-        let link = Link { name: name.clone(), charset: link.charset, creation_order, target };
-        encode_link(&link, self.sizes)
+        put_link(out, name, link.charset, order.tracked.then_some(link.order), &target, self.sizes)
     }
 
     /// The messages of an object; `with_lists` with its links and attributes, if they lie in the header.
-    pub(super) fn messages(&self, node: &Node, parts: &Parts, with_lists: bool) -> Result<Vec<Message>> {
+    pub(super) fn messages(
+        &self,
+        out: &mut Messages,
+        node: &Node,
+        parts: &Parts,
+        with_lists: bool,
+    ) -> Result<()> {
+        out.clear();
         match &node.stored {
-            None => self.new_messages(node, parts, with_lists),
-            Some(stored) => self.changed_messages(stored, node, parts, with_lists),
+            None => self.new_messages(out, node, parts, with_lists),
+            Some(stored) => {
+                out.clone_from(&stored.messages);
+                self.change_messages(out, node, parts, with_lists)
+            }
         }
     }
 
-    fn new_messages(&self, node: &Node, parts: &Parts, with_lists: bool) -> Result<Vec<Message>> {
-        let mut out = Vec::with_capacity(8 + node.attributes.map.len().min(8));
-        let mut put = |kind: MessageType, flags, body| {
-            out.push(Message { id: kind.id(), flags, order: None, body });
-        };
+    fn new_messages(&self, out: &mut Messages, node: &Node, parts: &Parts, with_lists: bool) -> Result<()> {
+        let constant = MessageFlags::CONSTANT;
         match &node.body {
             Body::Group(group) => {
-                put(MessageType::LinkInfo, 0, self.link_info(group, parts.links).encode(self.sizes)?);
-                put(
-                    MessageType::GroupInfo,
-                    MessageFlags::CONSTANT,
-                    GroupInfoMessage::default().encode(self.sizes)?,
-                );
+                let info = self.link_info(group, parts.links);
+                out.put(MessageType::LinkInfo, 0, |body| info.put(body, self.sizes))?;
+                let info = GroupInfoMessage::default();
+                out.put(MessageType::GroupInfo, constant, |body| info.put(body, self.sizes))?;
                 if parts.links.is_none() && with_lists {
-                    self.put_links(group, &mut out)?;
+                    self.put_links(group, out)?;
                 }
             }
             Body::Dataset(dataset) => {
-                let constant = MessageFlags::CONSTANT;
-                put(MessageType::Dataspace, 0, encode_dataspace(&dataset.dataspace, 2, self.sizes)?);
-                let (shared, body) = datatype_message(&dataset.datatype, dataset.committed, self.sizes)?;
-                put(MessageType::Datatype, constant | shared, body);
-                let fill = FillMessage { version: 3, fill: dataset.fill.clone() };
-                put(MessageType::Fill, constant, fill.encode()?);
-                if !dataset.pipeline.filters.is_empty() {
-                    let pipeline = PipelineMessage { version: 2, filters: dataset.pipeline.filters.clone() };
-                    put(MessageType::Pipeline, constant, pipeline.encode()?);
+                let DatasetBody { dataspace, datatype, fill, pipeline, .. } = &**dataset;
+                out.put(MessageType::Dataspace, 0, |body| put_dataspace(body, dataspace, 2, self.sizes))?;
+                match dataset.committed {
+                    Some(address) => {
+                        let pointer = encode_shared(SharedPointer::Committed(address), 3, self.sizes)?;
+                        out.put_body(MessageType::Datatype, constant | MessageFlags::SHARED, &pointer);
+                    }
+                    None => {
+                        out.put(MessageType::Datatype, constant, |body| put_datatype(body, datatype, 3))?;
+                    }
+                }
+                out.put(MessageType::Fill, constant, |body| put_fill(body, fill, 3))?;
+                if !pipeline.filters.is_empty() {
+                    let pipeline = PipelineMessage { version: 2, filters: pipeline.filters.clone() };
+                    out.put_body(MessageType::Pipeline, constant, &pipeline.encode()?);
                 }
                 if let RawState::External(targets) = &dataset.data {
                     let list = external::message(&targets.files, parts.external.unwrap_or(0))?;
-                    put(MessageType::ExternalFiles, 0, list.encode(self.sizes)?);
+                    out.put_body(MessageType::ExternalFiles, 0, &list.encode(self.sizes)?);
                 }
-                put(MessageType::Layout, 0, self.layout(dataset, parts)?.encode(self.sizes)?);
+                let layout = self.layout(dataset, parts)?;
+                out.put(MessageType::Layout, 0, |body| layout.put(body, self.sizes))?;
             }
             Body::Datatype(datatype) => {
-                put(MessageType::Datatype, MessageFlags::CONSTANT, datatype_body(datatype)?);
+                out.put(MessageType::Datatype, constant, |body| put_datatype(body, datatype, 3))?;
             }
             Body::Stored => return Err(Error::usage("an object without a header")),
         }
         if let Some(comment) = &node.comment {
-            let (id, body) = (MessageType::Comment.id(), encode_comment(comment)?);
-            out.push(Message { id, flags: 0, order: None, body });
+            out.put_body(MessageType::Comment, 0, &encode_comment(comment)?);
         }
-        self.put_attributes(node, parts, with_lists, &mut out)?;
-        self.put_count(node, &mut out)?;
-        Ok(out)
+        self.put_attributes(node, parts, with_lists, out)?;
+        self.put_count(node, out)
     }
 
-    /// The messages that an object had, but for those of what has changed.
-    fn changed_messages(
+    /// Brings the messages that an object had up to date with what has changed.
+    fn change_messages(
         &self,
-        stored: &StoredHeader,
+        out: &mut Messages,
         node: &Node,
         parts: &Parts,
         with_lists: bool,
-    ) -> Result<Vec<Message>> {
-        let mut out = stored.messages.clone();
+    ) -> Result<()> {
         match &node.body {
             Body::Group(group) if group.symbol_table.is_none() => {
                 let changed = node.dirty & aspect::LINKS != 0;
                 if changed || !with_lists {
-                    out.retain(|m| !m.is(MessageType::Link));
+                    out.remove(MessageType::Link);
                 }
                 if changed {
-                    let info = self.link_info(group, parts.links).encode(self.sizes)?;
-                    replace(&mut out, MessageType::LinkInfo, 0, info);
+                    let info = self.link_info(group, parts.links);
+                    out.replace(MessageType::LinkInfo, 0, |body| info.put(body, self.sizes))?;
                 }
                 if changed && with_lists && parts.links.is_none() {
-                    self.put_links(group, &mut out)?;
+                    self.put_links(group, out)?;
                 }
             }
             Body::Dataset(dataset) if node.dirty & aspect::DATA != 0 => {
-                let dataspace = |version| encode_dataspace(&dataset.dataspace, version, self.sizes);
-                let old = out.iter().find(|m| m.is(MessageType::Dataspace) && m.flags & SHARED == 0);
+                let old = out.find(MessageType::Dataspace).filter(|m| m.flags & SHARED == 0);
                 let version = old.and_then(|m| m.body.first()).copied().unwrap_or(2);
                 // Version 1 may have what is not written any more: it stays if the extent is as it was.
                 let same = old.is_some_and(|m| {
-                    decode_dataspace(&m.body, self.sizes).is_ok_and(|(space, _)| space == dataset.dataspace)
+                    decode_dataspace(m.body, self.sizes).is_ok_and(|(space, _)| space == dataset.dataspace)
                 });
                 if !same {
-                    replace(&mut out, MessageType::Dataspace, 0, dataspace(version)?);
+                    out.replace(MessageType::Dataspace, 0, |body| {
+                        put_dataspace(body, &dataset.dataspace, version, self.sizes)
+                    })?;
                 }
                 let layout = self.layout(dataset, parts)?;
-                let old = out.iter().find(|m| m.is(MessageType::Layout));
-                let old = old.and_then(|m| LayoutMessage::decode(&m.body, self.sizes).ok());
+                let old = out.find(MessageType::Layout);
+                let old = old.and_then(|m| LayoutMessage::decode(m.body, self.sizes).ok());
                 if old.is_none_or(|old| old.layout != layout.layout) {
-                    replace(&mut out, MessageType::Layout, 0, layout.encode(self.sizes)?);
+                    out.replace(MessageType::Layout, 0, |body| layout.put(body, self.sizes))?;
                 }
             }
             _ => {}
@@ -240,42 +251,38 @@ impl Encoder<'_> {
         if node.attributes.loaded {
             let changed = node.dirty & aspect::ATTRIBUTES != 0;
             if changed || !with_lists {
-                out.retain(|m| !m.is(MessageType::Attribute));
+                out.remove(MessageType::Attribute);
             }
             if changed {
-                self.put_attributes(node, parts, with_lists, &mut out)?;
+                self.put_attributes(node, parts, with_lists, out)?;
             }
         }
-        self.put_count(node, &mut out)?;
+        self.put_count(node, out)?;
         if node.dirty != 0 {
-            let unknown = |m: &&mut Message| MessageType::from_id(m.id).is_none();
-            for message in out.iter_mut().filter(unknown).filter(|m| m.flags & MARK_IF_UNKNOWN != 0) {
-                message.flags |= WAS_UNKNOWN;
-            }
-        }
-        Ok(out)
-    }
-
-    fn put_links(&self, group: &GroupBody, out: &mut Vec<Message>) -> Result<()> {
-        for (name, link) in &group.links {
-            let body = self.link_body(name, link, group.order)?;
-            out.push(Message { id: MessageType::Link.id(), flags: 0, order: None, body });
+            out.flag(|id, flags| match MessageType::from_id(id) {
+                None if flags & MARK_IF_UNKNOWN != 0 => flags | WAS_UNKNOWN,
+                _ => flags,
+            });
         }
         Ok(())
     }
 
-    fn put_attributes(
-        &self,
-        node: &Node,
-        parts: &Parts,
-        with_lists: bool,
-        out: &mut Vec<Message>,
-    ) -> Result<()> {
+    fn put_links(&self, group: &GroupBody, out: &mut Messages) -> Result<()> {
+        for (name, link) in group.links.iter() {
+            out.put(MessageType::Link, 0, |body| self.put_link(body, name, link, group.order))?;
+            if let Target::Node(id) = link.target {
+                out.ends_with_address_of(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_attributes(&self, node: &Node, parts: &Parts, with_lists: bool, out: &mut Messages) -> Result<()> {
         let attributes = &node.attributes;
         let Order { tracked, indexed } = attributes.order;
         let dense = parts.attributes;
-        let has_info = out.iter().any(|m| m.is(MessageType::AttributeInfo));
-        if node.has_dense_attributes() && (has_info || !attributes.map.is_empty() || tracked) {
+        let wanted = !attributes.map.is_empty() || tracked;
+        if node.has_dense_attributes() && (wanted || out.find(MessageType::AttributeInfo).is_some()) {
             let info = AttributeInfoMessage {
                 max_creation_index: tracked.then_some(attributes.next_order.min(0xffff) as u16),
                 heap: dense.map(|d| d.heap),
@@ -283,29 +290,29 @@ impl Encoder<'_> {
                 order_index: indexed.then(|| IndexAddress(dense.and_then(|d| d.order))),
             };
             let flags = MessageFlags::DONT_SHARE;
-            replace(out, MessageType::AttributeInfo, flags, info.encode(self.sizes)?);
+            out.replace(MessageType::AttributeInfo, flags, |body| info.put(body, self.sizes))?;
         }
         if dense.is_none() && with_lists {
             for attribute in attributes.map.values() {
                 let order = tracked.then_some(attribute.order as u16);
                 let (id, flags) = (MessageType::Attribute.id(), attribute.flags);
-                out.push(Message { id, flags, order, body: attribute.body.clone() });
+                out.push(Message { id, flags, order, body: &attribute.body });
             }
         }
         Ok(())
     }
 
     /// The number of hard links, where it is a message.
-    fn put_count(&self, node: &Node, out: &mut Vec<Message>) -> Result<()> {
+    fn put_count(&self, node: &Node, out: &mut Messages) -> Result<()> {
         let stored = node.stored.as_ref();
         if stored.is_some_and(|s| s.prefix.version == 1 || node.dirty & aspect::COUNT == 0) {
             return Ok(());
         }
         if node.links() > 1 {
             let count = ReferenceCountMessage { count: count(node)? };
-            replace(out, MessageType::ReferenceCount, 0, count.encode(self.sizes)?);
+            out.replace(MessageType::ReferenceCount, 0, |body| count.put(body, self.sizes))?;
         } else {
-            out.retain(|m| !m.is(MessageType::ReferenceCount));
+            out.remove(MessageType::ReferenceCount);
         }
         Ok(())
     }
@@ -386,14 +393,40 @@ impl Encoder<'_> {
     }
 
     /// Bytes of a header of these messages, all in chunk 0.
-    pub(super) fn len(&self, node: &Node, messages: &[Message]) -> Result<u64> {
-        Ok(self.prefix(node, size(node, messages) as u64, messages.len())?.total_len())
+    pub(super) fn len(&self, node: &Node, messages: &Messages) -> Result<u64> {
+        let (version, tracked) = node.header_version();
+        Ok(self.prefix(node, messages.size(version, tracked) as u64, messages.len())?.total_len())
     }
 
-    /// A header of these messages, all in chunk 0.
-    pub(super) fn encode(&self, node: &Node, messages: &[Message]) -> Result<Vec<u8>> {
-        let body = bodies(node, messages.iter())?;
-        whole(self.prefix(node, body.len() as u64, messages.len())?, body)
+    /// The whole header of an object, all in chunk 0; `with_lists` as for `messages`.
+    pub(super) fn header(&self, node: &Node, parts: &Parts, with_lists: bool) -> Result<Vec<u8>> {
+        let mut messages = Messages::default();
+        self.messages(&mut messages, node, parts, with_lists)?;
+        let mut out = Vec::new();
+        self.encode(node, &messages, &mut out, None)?;
+        Ok(out)
+    }
+
+    /// Appends a header of these messages, all in chunk 0. If addresses of objects are not known yet, it is noted in
+    /// `missing` where they belong; the checksum is missing too then.
+    pub(super) fn encode(
+        &self,
+        node: &Node,
+        messages: &Messages,
+        out: &mut Vec<u8>,
+        missing: Option<&mut Missing>,
+    ) -> Result<()> {
+        let (version, tracked) = node.header_version();
+        let prefix = self.prefix(node, messages.size(version, tracked) as u64, messages.len())?;
+        let start = out.len();
+        prefix.put(out)?;
+        let is_whole = messages.encode(version, tracked, out, missing)?;
+        match version {
+            1 => {}
+            _ if is_whole => checksum::append_from(out, start),
+            _ => out.extend_from_slice(&[0; checksum::CHECKSUM_LEN]),
+        }
+        Ok(())
     }
 
     /// A header whose chunk 0, with prefix and checksum, has exactly `capacity` bytes. What does not fit is the
@@ -401,41 +434,51 @@ impl Encoder<'_> {
     pub(super) fn encode_fixed(
         &self,
         node: &Node,
-        mut messages: Vec<Message>,
+        messages: &mut Messages,
         capacity: u64,
         place: &mut dyn FnMut(&[u8]) -> Result<u64>,
     ) -> Result<Vec<u8>> {
         let (version, tracked) = node.header_version();
         let each = header_len(version, tracked);
         let room = self.inner(node, capacity)? as usize;
-        let mut count = messages.len();
-        let mut moved = Vec::new();
-        let pointer = padded(version, each + usize::from(self.sizes.offset + self.sizes.length));
-        let mut used = size(node, &messages);
-        while used + if moved.is_empty() { 0 } else { pointer } > room {
+        let pointer = message_size(version, tracked, usize::from(self.sizes.offset + self.sizes.length));
+        let mut used = messages.size(version, tracked);
+        let mut kept = messages.len();
+        let mut sizes = messages.iter().rev().map(|m| message_size(version, tracked, m.body.len()));
+        while used + if kept == messages.len() { 0 } else { pointer } > room {
             // The last ones go: links and attributes come last.
-            let message = messages.pop().ok_or_else(|| Error::unsupported("an object header so small"))?;
-            used -= size(node, std::slice::from_ref(&message));
-            moved.push(message);
+            used -= sizes.next().ok_or_else(|| Error::unsupported("an object header so small"))?;
+            kept -= 1;
         }
-        moved.reverse();
-        if !moved.is_empty() {
-            let block = encode_continuation(version, &bodies(node, moved.iter())?);
+        drop(sizes);
+        let mut count = messages.len();
+        let moved = messages.split_off(kept);
+        if moved.len() > 0 {
             let mut body = Vec::new();
-            body.uint(place(&block)?, self.sizes.offset)?;
-            body.length(block.len() as u64, self.sizes)?;
-            messages.push(Message { id: MessageType::Continuation.id(), flags: 0, order: None, body });
+            moved.encode(version, tracked, &mut body, None)?;
+            let block = encode_continuation(version, &body);
+            let address = place(&block)?;
+            messages.put(MessageType::Continuation, 0, |body| {
+                body.uint(address, self.sizes.offset)?;
+                body.length(block.len() as u64, self.sizes)
+            })?;
             (used, count) = (used + pointer, count + 1);
         }
         while room - used >= each {
             let len = (room - used - each).min(MAX_MESSAGE & !7);
-            messages.push(Message { id: MessageType::Nil.id(), flags: 0, order: None, body: vec![0; len] });
+            messages.put_body(MessageType::Nil, 0, &vec![0; len]);
             (used, count) = (used + each + len, count + 1);
         }
-        let mut body = bodies(node, messages.iter())?;
+        let mut out = Vec::with_capacity(capacity as usize);
+        self.prefix(node, room as u64, count)?.put(&mut out)?;
+        let body = out.len();
+        messages.encode(version, tracked, &mut out, None)?;
         // What is too short for a message is a gap.
-        body.resize(room, 0);
-        whole(self.prefix(node, room as u64, count)?, body)
+        out.resize(body + room, 0);
+        if version > 1 {
+            checksum::append(&mut out);
+        }
+        Ok(out)
     }
 
     /// Bytes for messages in a chunk 0 of `capacity` bytes.
@@ -448,36 +491,6 @@ impl Encoder<'_> {
             .find(|&size| self.prefix(node, size, 0).is_ok_and(|prefix| prefix.total_len() == capacity))
             .ok_or_else(|| Error::usage(format!("an object header of {capacity} bytes")))
     }
-}
-
-fn padded(version: u8, len: usize) -> usize {
-    if version == 1 { len.next_multiple_of(8) } else { len }
-}
-
-/// Bytes that messages take.
-fn size(node: &Node, messages: &[Message]) -> usize {
-    let (version, tracked) = node.header_version();
-    messages.iter().map(|m| header_len(version, tracked) + padded(version, m.body.len())).sum()
-}
-
-fn bodies<'m>(node: &Node, messages: impl Iterator<Item = &'m Message>) -> Result<Vec<u8>> {
-    let (version, tracked) = node.header_version();
-    let mut out = Vec::with_capacity(512);
-    for m in messages {
-        let order = tracked.then_some(m.order.unwrap_or(0));
-        encode_message(&mut out, version, m.id, m.flags, order, &m.body)?;
-    }
-    Ok(out)
-}
-
-/// Prefix and messages, with the checksum that version 2 has.
-fn whole(prefix: HeaderPrefix, body: Vec<u8>) -> Result<Vec<u8>> {
-    let mut out = prefix.encode()?;
-    out.extend_from_slice(&body);
-    if prefix.version > 1 {
-        checksum::append(&mut out);
-    }
-    Ok(out)
 }
 
 fn count(node: &Node) -> Result<u32> {

@@ -25,7 +25,10 @@ pub(super) fn places(
     for i in 0..element_count(grid)? {
         coordinates(i, grid, &mut place);
         let entry = ChunkEntry { address: address + i * size, size, mask: 0 };
-        chunks.insert(place.clone().into(), ChunkState { stored: Some((entry, published)), elements: None });
+        chunks.insert(
+            place.clone().into(),
+            ChunkState { stored: Some((entry, published)), ..ChunkState::default() },
+        );
     }
     Ok(chunks)
 }

@@ -9,8 +9,8 @@ use super::{
     header::{MAX_MESSAGE, attribute_body},
     mapping::selection_style,
     node::{
-        AttributeEntry, Attributes, Body, ChunkedState, DatasetBody, GroupBody, LinkEntry, Message, Node,
-        NodeId, Order, Parts, RawState, Target, aspect,
+        AttributeEntry, Attributes, Body, ChunkedState, DatasetBody, GroupBody, LinkEntry, Node, NodeId,
+        Order, Parts, RawState, Target, aspect,
     },
     spec::{FilterRequest, check_datatype, filter_spec, index_type},
 };
@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     filter::{FilterPipeline, FilterSpec},
     format::{
-        message::{MessageType, comment::encode_comment, dataspace::encode_dataspace, link::encode_link},
+        message::{MessageType, comment::encode_comment, link::encode_link},
         virtual_mapping::encode_virtual_mappings,
     },
     model::{
@@ -153,34 +153,33 @@ impl Session {
         body.bytes()?;
         let node = Node::new(Body::Dataset(Box::new(body)), import.attribute_order);
         let encoder = state.encoder(&|_| 0);
-        encoder.encode(&node, &encoder.messages(&node, &Parts::default(), true)?)?;
+        encoder.header(&node, &Parts::default(), true)?;
         let id = state.push(node)?;
         state.count_use(committed)?;
         Ok(id.key())
     }
 
     /// Makes an attribute as it was; `encode` gives its elements.
-    pub(crate) fn import_attribute(
+    pub(crate) fn import_attribute<'a>(
         &self,
         key: u64,
         import: &ImportAttribute<'_>,
-        encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute>,
+        encode: &mut dyn FnMut(&mut SessionHeap<'_>) -> Result<NewAttribute<'a>>,
     ) -> Result<()> {
         let mut state = self.edit()?;
         let id = state.open(key)?;
         state.load_attributes(id)?;
         let new = encode(&mut SessionHeap(&mut state))?;
-        check_datatype(&new.datatype, state.sizes().offset)?;
-        encode_dataspace(&new.dataspace, 2, state.sizes())?;
         let wanted = new.dataspace.len()?.checked_mul(new.datatype.size as u64);
         if wanted != Some(new.bytes.len() as u64) {
             return Err(Error::shape(format!("{} bytes for an attribute of {wanted:?}", new.bytes.len())));
         }
-        if state.node(id)?.attributes.map.contains_key(import.name) {
+        if state.node(id)?.attributes.map.contains(import.name.as_bytes()) {
             return Err(Error::usage(format!("there is an attribute {} already", import.name)));
         }
-        let committed = new.committed.map(|key| state.pin_type(key, &new.datatype)).transpose()?;
-        let body = attribute_body(import.name, import.charset, &new, committed, state.sizes())?;
+        let committed = new.committed.map(|key| state.pin_type(key, new.datatype)).transpose()?;
+        let (name, sizes) = (import.name.as_bytes(), state.sizes());
+        let body = attribute_body(&mut state.scratch, name, import.charset, &new, committed, sizes)?;
         if !state.node(id)?.has_dense_attributes() && body.len() > MAX_MESSAGE & !7 {
             return Err(Error::unsupported("a large attribute on an object whose header has version 1"));
         }
@@ -204,7 +203,7 @@ impl Session {
         let mut state = self.edit()?;
         let id = state.open(group)?;
         state.load_links(id)?;
-        if state.node(id)?.group()?.links.contains_key(name) {
+        if state.node(id)?.group()?.links.contains(name.as_bytes()) {
             return Err(Error::usage(format!("there is a link {name} already")));
         }
         let is_old = state.node(id)?.group()?.symbol_table.is_some();
@@ -277,9 +276,8 @@ impl Session {
         match &mut node.stored {
             None => node.comment = Some(comment.clone()),
             Some(stored) => {
-                stored.messages.retain(|m| !m.is(MessageType::Comment));
-                let id = MessageType::Comment.id();
-                stored.messages.push(Message { id, flags: 0, order: None, body });
+                stored.messages.remove(MessageType::Comment);
+                stored.messages.put_body(MessageType::Comment, 0, &body);
             }
         }
         Ok(())

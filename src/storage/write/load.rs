@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use smallvec::smallvec;
+
 use super::{
     State,
+    by_name::ByName,
     implicit::places,
+    messages::{Message, Messages},
     node::{
-        AttributeEntry, Body, ChunkState, ChunkedState, DatasetBody, GroupBody, LinkEntry, Message, Node,
-        NodeId, Order, RawState, StoredHeader, Target,
+        AttributeEntry, Body, ChunkState, ChunkedState, DatasetBody, GroupBody, LinkEntry, Node, NodeId,
+        Order, RawState, StoredHeader, Target,
     },
 };
 use crate::{
@@ -52,13 +56,13 @@ impl State {
         let header = ObjectHeader::read(&origin.reader, address)?;
         let kind = header.kind()?;
         let reader = &origin.reader;
-        let mut messages = Vec::with_capacity(header.messages.len());
+        let mut messages = Messages::default();
         for m in &header.messages {
             if MessageType::from_id(m.id).is_none() && m.flags & FAIL_ON_WRITE != 0 {
                 let text = format!("changing an object with the unknown message {:#06x}", m.id);
                 return Err(Error::unsupported(text).at(address));
             }
-            let body = header.body(reader, m).to_vec();
+            let body = header.body(reader, m);
             messages.push(Message { id: m.id, flags: m.flags, order: m.order, body });
         }
         let stored = StoredHeader {
@@ -67,7 +71,7 @@ impl State {
             messages,
             links: header.reference_count(reader)?,
         };
-        let mut blocks = vec![(address, header.prefix.total_len())];
+        let mut blocks = smallvec![(address, header.prefix.total_len())];
         blocks.extend_from_slice(&header.continuations);
         let id = self.push(Node::of_file(address, stored, blocks))?;
         self.pinned.insert(address, id);
@@ -81,7 +85,7 @@ impl State {
         let Some(address) = self.superblock.extension else { return Ok(()) };
         let header = ObjectHeader::read(&origin.reader, address)?;
         let sizes = self.superblock.sizes;
-        let (mut messages, mut changed) = (Vec::new(), false);
+        let (mut messages, mut changed) = (Messages::default(), false);
         for m in &header.messages {
             let mut body = header.body(&origin.reader, m).to_vec();
             if m.is(MessageType::CacheImage) {
@@ -95,12 +99,12 @@ impl State {
                     (body, changed) = (new.encode(sizes)?, true);
                 }
             }
-            messages.push(Message { id: m.id, flags: m.flags, order: m.order, body });
+            messages.push(Message { id: m.id, flags: m.flags, order: m.order, body: &body });
         }
         if changed {
             let (prefix, kind) = (header.prefix.clone(), ObjectKind::Datatype);
             let stored = StoredHeader { prefix, kind, messages, links: 1 };
-            let mut blocks = vec![(address, header.prefix.total_len())];
+            let mut blocks = smallvec![(address, header.prefix.total_len())];
             blocks.extend_from_slice(&header.continuations);
             self.extension = Some(self.push(Node::of_file(address, stored, blocks))?);
         }
@@ -111,9 +115,14 @@ impl State {
     pub(super) fn object_header(&self, id: NodeId, origin: &Store) -> Result<ObjectHeader> {
         let node = self.node(id)?;
         let encoder = self.encoder(&|id| id.key());
-        let messages = encoder.messages(node, &node.parts, false)?;
-        let address = node.stored.as_ref().and(node.address).unwrap_or(id.key());
-        ObjectHeader::from_bytes(address, encoder.encode(node, &messages)?, &origin.reader)
+        let bytes = encoder.header(node, &node.blocks.parts(), false)?;
+        ObjectHeader::from_bytes(self.name_of(id)?, bytes, &origin.reader)
+    }
+
+    /// What handles call an object: the address of one of the file, of a new one its key.
+    pub(super) fn name_of(&self, id: NodeId) -> Result<u64> {
+        let node = self.node(id)?;
+        Ok(node.stored.as_ref().and(node.address).unwrap_or(id.key()))
     }
 
     /// What a link of a group leads to, if there is one of that name.
@@ -143,7 +152,7 @@ impl State {
         let (tracked, indexed) = storage.creation_order();
         let mut group = GroupBody { order: Order { tracked, indexed }, ..GroupBody::default() };
         match &storage {
-            LinkStorage::SymbolTable { btree, heap } => group.symbol_table = Some((*btree, *heap)),
+            LinkStorage::SymbolTable { btree, heap } => group.symbol_table = Some(Box::new((*btree, *heap))),
             LinkStorage::Compact { info } | LinkStorage::Dense { info, .. } => {
                 group.next_order = info.max_creation_index.unwrap_or(0);
             }
@@ -160,11 +169,11 @@ impl State {
             }
         })?;
         let mut blocks = space::link_blocks(&origin, &header)?;
-        if let Some((btree, heap)) = group.symbol_table {
+        if let Some((btree, heap)) = group.symbol_table.as_deref().copied() {
             blocks.retain(|(address, _)| *address != btree && *address != heap);
         }
         let node = self.node_mut(id)?;
-        node.blocks.links = blocks;
+        node.blocks.outside().links = blocks;
         node.body = Body::Group(group);
         Ok(())
     }
@@ -176,7 +185,7 @@ impl State {
         }
         let origin = self.origin()?;
         let header = self.object_header_whole(id, &origin)?;
-        let mut map = BTreeMap::new();
+        let mut map = ByName::default();
         let mut next = attributes::next_order(&origin, &header)?;
         attributes::for_each_stored(&origin, &header, &mut |found| {
             let StoredAttribute { name, flags, order, body } = found;
@@ -188,7 +197,7 @@ impl State {
         })?;
         let blocks = space::attribute_blocks(&origin, &header)?;
         let node = self.node_mut(id)?;
-        node.blocks.attributes = blocks;
+        node.blocks.outside().attributes = blocks;
         (node.attributes.map, node.attributes.next_order, node.attributes.loaded) = (map, next, true);
         Ok(())
     }
@@ -197,9 +206,9 @@ impl State {
     fn object_header_whole(&self, id: NodeId, origin: &Store) -> Result<ObjectHeader> {
         let node = self.node(id)?;
         let encoder = self.encoder(&|_| 0);
-        let messages = encoder.messages(node, &node.parts, true)?;
+        let bytes = encoder.header(node, &node.blocks.parts(), true)?;
         let address = node.address.unwrap_or(id.key());
-        ObjectHeader::from_bytes(address, encoder.encode(node, &messages)?, &origin.reader)
+        ObjectHeader::from_bytes(address, bytes, &origin.reader)
     }
 
     /// Makes extent, type and chunks of a dataset part of the model.
@@ -236,7 +245,10 @@ impl State {
                     chunks = self.implicit_chunks(&origin, raw, layout, address)?;
                 }
                 raw.chunk_table(&origin, layout)?.for_each(&mut |place, entry| {
-                    chunks.insert(place.into(), ChunkState { stored: Some((entry, true)), elements: None });
+                    chunks.insert(
+                        place.into(),
+                        ChunkState { stored: Some((entry, true)), ..ChunkState::default() },
+                    );
                     Ok(())
                 })?;
                 let (chunk, index) = (layout.chunk.clone(), layout.index);
@@ -255,7 +267,7 @@ impl State {
         };
         let blocks = space::index_blocks(&origin, &header)?;
         let node = self.node_mut(id)?;
-        node.blocks.index = blocks;
+        node.blocks.outside().index = blocks;
         node.body = Body::Dataset(Box::new(body));
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! written needs it: then it is pinned. All others are given a new one by every flush that changes them.
 
 mod btree_v2;
+mod by_name;
 mod chunk_data;
 mod chunk_index;
 mod committed;
@@ -25,7 +26,9 @@ mod implicit;
 mod import;
 mod load;
 mod mapping;
+mod messages;
 mod node;
+mod nodes;
 mod raw_chunk;
 mod spec;
 mod symbol_table;
@@ -46,7 +49,9 @@ pub(crate) use self::{
 use self::{
     global_heap::HeapWriter,
     header::Encoder,
+    messages::Messages,
     node::{Body, Node},
+    nodes::Nodes,
 };
 use super::{
     Store,
@@ -91,10 +96,12 @@ pub(crate) struct State {
     tx: Transaction,
     superblock: Superblock,
     profile: Profile,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     /// Objects whose address is pinned.
     pinned: FxHashMap<u64, NodeId>,
     heap: HeapWriter,
+    /// Room for parts of messages, which is used again and again.
+    scratch: Vec<u8>,
     /// Bytes of chunks that are kept because they may change again, and how many may be.
     buffered: u64,
     buffer_limit: u64,
@@ -174,9 +181,10 @@ impl Session {
             tx,
             superblock: superblock.clone(),
             profile: new.profile,
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             pinned: FxHashMap::default(),
             heap: HeapWriter::new(Sizes::EIGHT),
+            scratch: Vec::new(),
             buffered: 0,
             buffer_limit: new.buffer_limit,
             threads: new.threads,
@@ -208,9 +216,10 @@ impl Session {
         let mut state = State {
             tx,
             profile: if superblock.version >= 3 { Profile::Modern } else { Profile::Compatible },
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             pinned: FxHashMap::default(),
             heap: HeapWriter::new(superblock.sizes),
+            scratch: Vec::new(),
             superblock,
             buffered: 0,
             buffer_limit: edit.buffer_limit,
@@ -316,25 +325,26 @@ impl State {
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<&Node> {
-        self.nodes.get(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
+        self.nodes.get(id).ok_or_else(|| Error::usage("no such object"))
     }
 
     pub(crate) fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
-        self.nodes.get_mut(id.0 as usize).ok_or_else(|| Error::usage("no such object"))
+        self.nodes.get_mut(id).ok_or_else(|| Error::usage("no such object"))
     }
 
     /// Notes that a part of an object is about to change, and with it the links to it, where its header will get a new
     /// address.
     fn touch(&mut self, id: NodeId, part: u8) -> Result<()> {
         self.node_mut(id)?.version += 1;
-        let mut found = vec![(id, part)];
-        while let Some((id, part)) = found.pop() {
+        let (mut found, mut next) = (Vec::new(), Some((id, part)));
+        while let Some((id, part)) = next {
             let node = self.node_mut(id)?;
             let was_clean = node.dirty == 0;
             node.dirty |= part;
             if was_clean && node.published && node.pinned.is_none() {
                 found.extend(node.parents.iter().map(|&parent| (parent, aspect::LINKS)));
             }
+            next = found.pop();
         }
         Ok(())
     }
@@ -354,7 +364,8 @@ impl State {
             None => {
                 // Room for what usually comes; the rest will be in a continuation.
                 let encoder = self.encoder(&|_| 0);
-                let messages = encoder.messages(node, &node::Parts::default(), false)?;
+                let mut messages = Messages::default();
+                encoder.messages(&mut messages, node, &node::Parts::default(), false)?;
                 let len = encoder.len(node, &messages)?.saturating_add(160).next_multiple_of(64).max(320);
                 let address = self.tx.allocator.allocate_header(len, self.tx.base())?;
                 let node = self.node_mut(id)?;

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use smallvec::SmallVec;
+
+use super::{by_name::ByName, messages::Messages};
+
 use crate::{
     error::{Error, Result},
     filter::FilterPipeline,
-    format::{
-        message::MessageType,
-        object_header::{HeaderPrefix, INDEXES_ORDER, TRACKS_ORDER},
-    },
+    format::object_header::{HeaderPrefix, INDEXES_ORDER, TRACKS_ORDER},
     model::{
         dataspace::Dataspace,
         datatype::{Charset, Datatype},
@@ -38,7 +39,7 @@ pub(crate) mod aspect {
 #[derive(Debug)]
 pub(crate) struct Node {
     /// The groups with a hard link to it that was made in this session, one entry a link.
-    pub(crate) parents: Vec<NodeId>,
+    pub(crate) parents: SmallVec<[NodeId; 2]>,
     /// Object header in the file.
     pub(crate) address: Option<u64>,
     /// Bytes set aside for chunk 0 of the header where its address must stay: something in the file holds it.
@@ -48,8 +49,6 @@ pub(crate) struct Node {
     /// No link leads to it any more.
     pub(crate) deleted: bool,
     pub(crate) dirty: u8,
-    /// Where the last commit has what is not in its header.
-    pub(crate) parts: Parts,
     pub(crate) blocks: Blocks,
     /// Counts the edits.
     pub(crate) version: u64,
@@ -69,10 +68,53 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Blocks {
     /// Header: chunk 0 first.
-    pub(crate) header: Vec<Block>,
+    pub(crate) header: SmallVec<[Block; 1]>,
+    outside: Option<Box<Outside>>,
+}
+
+/// What an object has outside its header: many have nothing there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outside {
+    pub(crate) parts: Parts,
     pub(crate) links: Vec<Block>,
     pub(crate) attributes: Vec<Block>,
     pub(crate) index: Vec<Block>,
+}
+
+impl Blocks {
+    /// Where the last commit has what is not in the header.
+    pub(crate) fn parts(&self) -> Parts {
+        self.outside.as_ref().map_or_else(Parts::default, |outside| outside.parts)
+    }
+
+    /// Whether there is nothing outside the header.
+    pub(crate) fn is_header(&self) -> bool {
+        self.outside.is_none()
+    }
+
+    pub(crate) fn outside(&mut self) -> &mut Outside {
+        self.outside.get_or_insert_default()
+    }
+
+    /// Calls `f` with those that are not blocks of the same part of `other`.
+    pub(crate) fn without(&self, other: &Blocks, f: &mut dyn FnMut(Block)) {
+        let mut among = |own: &[Block], other: &[Block]| {
+            own.iter().filter(|block| !other.contains(block)).for_each(|block| f(*block));
+        };
+        among(&self.header, &other.header);
+        let Some(own) = &self.outside else { return };
+        let none = Outside::default();
+        let other = other.outside.as_deref().unwrap_or(&none);
+        among(&own.links, &other.links);
+        among(&own.attributes, &other.attributes);
+        among(&own.index, &other.index);
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Block> {
+        let outside = self.outside.iter().flat_map(|o| o.links.iter().chain(&o.attributes).chain(&o.index));
+        self.header.iter().chain(outside)
+    }
 }
 
 /// An object header whose messages are kept as they are, but for those of what is changed.
@@ -80,24 +122,9 @@ pub(crate) struct Blocks {
 pub(crate) struct StoredHeader {
     pub(crate) prefix: HeaderPrefix,
     pub(crate) kind: ObjectKind,
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Messages,
     /// Hard links that were there before the session.
     pub(crate) links: u32,
-}
-
-/// A message of a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) id: u16,
-    pub(crate) flags: u8,
-    pub(crate) order: Option<u16>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Message {
-    pub(crate) fn is(&self, kind: MessageType) -> bool {
-        self.id == kind.id()
-    }
 }
 
 /// Where the parts of an object are that do not lie in its header.
@@ -121,13 +148,12 @@ pub(crate) struct DenseParts {
 impl Node {
     pub(crate) fn new(body: Body, order: Order) -> Self {
         Node {
-            parents: Vec::new(),
+            parents: SmallVec::new(),
             address: None,
             pinned: None,
             published: false,
             deleted: false,
             dirty: aspect::ALL,
-            parts: Parts::default(),
             blocks: Blocks::default(),
             version: 0,
             stored: None,
@@ -140,7 +166,7 @@ impl Node {
     }
 
     /// Of an object that is in the file: what its header says is loaded when it is needed.
-    pub(crate) fn of_file(address: u64, header: StoredHeader, blocks: Vec<Block>) -> Self {
+    pub(crate) fn of_file(address: u64, header: StoredHeader, blocks: SmallVec<[Block; 1]>) -> Self {
         let order = header.prefix.flags;
         let has = |flag| header.prefix.version > 1 && order & flag != 0;
         let order = Order { tracked: has(TRACKS_ORDER), indexed: has(INDEXES_ORDER) };
@@ -229,11 +255,11 @@ pub(crate) struct Order {
 
 #[derive(Debug, Default)]
 pub(crate) struct GroupBody {
-    pub(crate) links: BTreeMap<Name, LinkEntry>,
+    pub(crate) links: ByName<LinkEntry>,
     pub(crate) order: Order,
     pub(crate) next_order: i64,
     /// B-tree and local heap of a group of the old style.
-    pub(crate) symbol_table: Option<(u64, u64)>,
+    pub(crate) symbol_table: Option<Box<(u64, u64)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -263,7 +289,7 @@ pub(crate) enum Target {
 pub(crate) struct Attributes {
     /// Those of the file are in the map.
     pub(crate) loaded: bool,
-    pub(crate) map: BTreeMap<Name, AttributeEntry>,
+    pub(crate) map: ByName<AttributeEntry>,
     pub(crate) order: Order,
     pub(crate) next_order: u32,
 }
@@ -323,6 +349,8 @@ pub(crate) struct ChunkState {
     pub(crate) stored: Option<(ChunkEntry, bool)>,
     /// Its elements, if they differ from what is stored.
     pub(crate) elements: Option<Vec<u8>>,
+    /// Bytes that were written to it since the last time it was stored, some perhaps several times.
+    pub(crate) written: u64,
 }
 
 impl DatasetBody {

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Profile,
-    header::{MAX_MESSAGE, datatype_body},
-};
+use super::{Profile, header::put_checked_datatype};
 use crate::{
     error::{Error, Result},
     filter::{FilterSpec, filter_name, lookup},
@@ -69,14 +66,7 @@ pub enum FilterRequest {
 
 /// Checks that a datatype can be written to a file with addresses of `width` bytes.
 pub(crate) fn check_datatype(datatype: &Datatype, width: u8) -> Result<()> {
-    if !datatype.has_addresses(width) {
-        return Err(Error::unsupported(format!("{datatype} in a file with addresses of {width} bytes")));
-    }
-    let len = datatype_body(datatype)?.len();
-    if len > MAX_MESSAGE {
-        return Err(Error::limit("bytes of a datatype message", len as u64, MAX_MESSAGE as u64));
-    }
-    Ok(())
+    put_checked_datatype(&mut Vec::with_capacity(32), datatype, width)
 }
 
 /// A shape of chunks for those who do not choose one: halved dimension after dimension, from the extent down to

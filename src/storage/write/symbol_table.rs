@@ -41,7 +41,7 @@ pub(super) fn write(
     let sizes = encoder.sizes;
     let mut names = Names::default();
     let mut entries = Vec::with_capacity(group.links.len());
-    for (name, link) in &group.links {
+    for (name, link) in group.links.iter() {
         let name_offset = names.put(name.as_bytes());
         let (header, cache) = match &link.target {
             Target::Node(id) => (Some((encoder.address_of)(*id)), EntryCache::None),

@@ -21,7 +21,7 @@ use crate::{
         dataset::DatasetCore,
         external::ExternalData,
         links::LinkStorage,
-        object::ObjectHeader,
+        object::{ObjectHeader, ObjectKind},
         raw_data::RawData,
         virtual_dataset,
     },
@@ -33,6 +33,13 @@ impl Session {
         let state = self.lock();
         let id = state.find(address)?;
         state.object_header(id, store)
+    }
+
+    /// The address of an object, or the key that stands for it, and what it is.
+    pub(crate) fn look(&self, address: u64) -> Result<(u64, ObjectKind)> {
+        let state = self.lock();
+        let id = state.find(address)?;
+        Ok((state.name_of(id)?, state.node(id)?.kind()))
     }
 
     /// Number of hard links to an object.
@@ -58,8 +65,7 @@ impl Session {
     pub(crate) fn link(&self, address: u64, name: &[u8]) -> Result<Option<Link>> {
         let state = self.lock();
         let group = state.node(state.find(address)?)?.group()?;
-        let name = Name::from(name);
-        Ok(group.links.get(&name).map(|entry| link(&name, entry, group.order.tracked)))
+        Ok(group.links.get(name).map(|entry| link(&Name::from(name), entry, group.order.tracked)))
     }
 
     /// The attributes of an object, by name.
@@ -72,6 +78,12 @@ impl Session {
             (attributes.map.values().cloned().collect::<Vec<_>>(), attributes.order.tracked)
         };
         entries.iter().map(|entry| attribute(store, entry, tracked)).collect()
+    }
+
+    /// The names of the attributes of an object, sorted.
+    pub(crate) fn attribute_names(&self, address: u64) -> Result<Vec<Name>> {
+        let state = self.lock();
+        Ok(state.node(state.find(address)?)?.attributes.map.names().cloned().collect())
     }
 
     pub(crate) fn attribute(
@@ -150,7 +162,6 @@ impl Session {
         if let Some(table) = table {
             let _ = raw.chunks.set(table);
         }
-        state.tx.drain()?;
         // The sources of a virtual dataset may be in this session.
         drop(state);
         (raw.external, raw.mappings) = (external, virtual_mappings);
@@ -171,7 +182,7 @@ impl State {
     /// Writes the open collection of the global heap, so that it can be read.
     fn show_heap(&mut self, store: &Store) -> Result<()> {
         self.heap.show(&mut self.tx)?.into_iter().for_each(|changed| store.global_heap.forget(changed));
-        self.tx.drain()
+        Ok(())
     }
 }
 

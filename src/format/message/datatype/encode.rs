@@ -14,8 +14,16 @@ use crate::model::datatype::*;
 /// `Usage` for a type that the format cannot hold.
 pub fn encode_datatype(datatype: &Datatype, container: u8) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(32);
-    put(datatype, container.clamp(1, 5), &mut out).in_structure(NAME)?;
+    put_datatype(&mut out, datatype, container)?;
     Ok(out)
+}
+
+/// Appends what [`encode_datatype`] gives.
+///
+/// # Errors
+/// As [`encode_datatype`].
+pub fn put_datatype(out: &mut Vec<u8>, datatype: &Datatype, container: u8) -> Result<()> {
+    put(datatype, container.clamp(1, 5), out).in_structure(NAME)
 }
 
 /// The version of this type.

@@ -16,7 +16,7 @@ mod encode;
 mod property;
 
 pub use decode::decode_datatype;
-pub use encode::encode_datatype;
+pub use encode::{encode_datatype, put_datatype};
 
 const NAME: &str = "datatype message";
 
