@@ -32,10 +32,23 @@ pub struct Object(Arc<Opened>);
 struct Opened {
     store: Arc<Store>,
     address: u64,
-    /// Of an object of a file that is being written: its header is only made if someone asks for it.
-    kind: Option<Kind>,
-    header: OnceLock<ObjectHeader>,
+    header: Header,
     path: String,
+}
+
+/// The header of an object.
+#[derive(Debug)]
+enum Header {
+    /// As the file has it.
+    Stored(ObjectHeader),
+    /// Of an object of a file that is being written: it is only made if someone asks for it.
+    Session { kind: Kind, made: OnceLock<Box<ObjectHeader>> },
+}
+
+impl Header {
+    fn of_session(kind: Kind) -> Self {
+        Header::Session { kind, made: OnceLock::new() }
+    }
 }
 
 /// Adds up what the metadata of objects of one file take, each block once, whichever objects claim it.
@@ -73,23 +86,23 @@ impl Object {
     pub(crate) fn open(location: Location, path: String) -> Result<Self> {
         let Location { store, address } = location;
         let found = match store.session_of(address) {
-            Some(session) => {
-                session.look(address).map(|(address, kind)| (address, Some(kind), OnceLock::new()))
-            }
-            None => store.header(address).map(|header| (address, None, header.into())),
+            None => match store.header(address) {
+                Ok(header) => {
+                    let header = Header::Stored(header);
+                    return Ok(Object(Arc::new(Opened { store, address, header, path })));
+                }
+                Err(e) => Err(e),
+            },
+            Some(session) => session.look(address),
         };
-        match found {
-            Ok((address, kind, header)) => {
-                Ok(Object(Arc::new(Opened { store, address, kind, header, path })))
-            }
-            Err(e) => Err(e.of_object(&path).in_file(&store.name)),
-        }
+        let (address, kind) = found.map_err(|e| e.of_object(&path).in_file(&store.name))?;
+        Ok(Object(Arc::new(Opened { store, address, header: Header::of_session(kind), path })))
     }
 
     /// An object that was just made, by its key.
     pub(crate) fn made(store: &Arc<Store>, key: u64, kind: Kind, path: String) -> Self {
-        let (store, kind) = (store.clone(), Some(kind));
-        Object(Arc::new(Opened { store, address: key, kind, header: OnceLock::new(), path }))
+        let (store, header) = (store.clone(), Header::of_session(kind));
+        Object(Arc::new(Opened { store, address: key, header, path }))
     }
 
     pub(crate) fn resolve(start: &Location, base: &str, path: &[u8]) -> Result<Self> {
@@ -105,10 +118,15 @@ impl Object {
     }
 
     pub(crate) fn header(&self) -> Result<&ObjectHeader> {
-        let Opened { store, address, header, .. } = &*self.0;
-        match header.get() {
-            Some(header) => Ok(header),
-            None => store.header(*address).map(|made| header.get_or_init(|| made)),
+        match &self.0.header {
+            Header::Stored(header) => Ok(header),
+            Header::Session { made, .. } => match made.get() {
+                Some(header) => Ok(header),
+                None => {
+                    let header = Box::new(self.0.store.header(self.0.address)?);
+                    Ok(made.get_or_init(|| header))
+                }
+            },
         }
     }
 
@@ -154,9 +172,9 @@ impl Object {
     /// # Errors
     /// `Corrupt` if it is none of the kinds that HDF5 has.
     pub fn kind(&self) -> Result<ObjectKind> {
-        let kind = match self.0.kind {
-            Some(kind) => Ok(kind),
-            None => self.header().and_then(|header| header.kind()),
+        let kind = match &self.0.header {
+            Header::Stored(header) => header.kind(),
+            Header::Session { kind, .. } => Ok(*kind),
         };
         self.named(kind).map(|kind| match kind {
             Kind::Group => ObjectKind::Group,

@@ -33,7 +33,8 @@ impl Collection {
         let header = reader.bytes(address, header_len(reader.sizes) as u64)?;
         let size = GlobalHeapHeader::decode(&header, reader.sizes).at(address)?.size;
         let bytes = reader.bytes(address, size).in_structure("global heap collection")?;
-        let mut objects: Vec<(u32, u32)> = Vec::new();
+        // Header, data and index of a short text each; a larger collection holds larger objects, or grows this.
+        let mut objects: Vec<(u32, u32)> = Vec::with_capacity((bytes.len() / 32).min(1 << 12));
         let mut sparse = FxHashMap::default();
         let mut damage = None;
         for object in Objects::new(&bytes, reader.sizes) {
