@@ -38,6 +38,7 @@ struct Opened {
 
 /// The header of an object.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // walks open many, each within the one allocation of its object
 enum Header {
     /// As the file has it.
     Stored(ObjectHeader),

@@ -148,8 +148,7 @@ mod tests {
     fn what_a_file_makes_of_its_heap_is_bounded() {
         let store = file(&[&"a".repeat(100_000), &"b".repeat(100_000)]);
         for (allocation, fits) in [(250_000, true), (150_000, false)] {
-            let mut limits = Limits::default();
-            limits.allocation = allocation;
+            let limits = Limits { allocation, ..Limits::default() };
             let dataset =
                 File::options().limits(limits).from_source(store.clone()).unwrap().dataset("x").unwrap();
             let results = [
