@@ -21,6 +21,7 @@ use crate::{
     storage::{
         chunk_index::ChunkEntry,
         dataset::DatasetCore,
+        heap::global::HeapSession,
         raw_data::{
             ReadOptions, Request,
             output::{Output, bytes_of_mut, elements_of, room, zeros},
@@ -261,17 +262,21 @@ impl Dataset {
         }
         let bytes = self.read_bytes(selection, count)?;
         let mut out = room("elements of a read", usize::try_from(count).unwrap_or(usize::MAX))?;
-        self.decode_elements(&bytes, |element| out.push(element))?;
+        let heap = self.object.store().global_heap.session(&self.object.store().reader);
+        self.decode_elements(&bytes, &heap, |element| out.push(element))?;
         Ok(out)
     }
 
     /// Calls `f` with each of the stored elements.
-    pub(crate) fn decode_elements<T: H5Type>(&self, bytes: &[u8], mut f: impl FnMut(T)) -> Result<()> {
+    pub(crate) fn decode_elements<T: H5Type>(
+        &self,
+        bytes: &[u8],
+        heap: &HeapSession<'_>,
+        mut f: impl FnMut(T),
+    ) -> Result<()> {
         let plan = T::plan(&self.core.datatype)?;
-        let store = self.object.store();
-        let heap = store.global_heap.session(&store.reader);
         for element in bytes.chunks_exact(self.core.raw.element_size.max(1)) {
-            f(T::decode(&plan, element, &heap)?);
+            f(T::decode(&plan, element, heap)?);
         }
         Ok(())
     }

@@ -206,10 +206,13 @@ impl Dataset {
         let mut stored = selected.counts.iter().map(stored).collect::<Result<Vec<_>>>()?;
         let memory = stored.iter_mut().map(|bytes| &mut bytes[..]);
         self.read_each(selected, memory, true, &SwapPlan::Nothing)?;
+        // One for all: it counts what is taken from the heap.
+        let heap = self.store().global_heap.session(&self.store().reader);
         let mut results = Vec::with_capacity(stored.len());
         for (i, (bytes, &count)) in stored.into_iter().zip(&selected.counts).enumerate() {
             let mut elements = try_vec("elements of a read", count as u64)?;
-            self.decode_elements(&bytes, |element| elements.push(element)).map_err(|e| e.of_selection(i))?;
+            let decoded = self.decode_elements(&bytes, &heap, |element| elements.push(element));
+            decoded.map_err(|e| e.of_selection(i))?;
             results.push(elements);
         }
         Ok(results)

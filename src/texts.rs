@@ -151,6 +151,9 @@ mod tests {
             let limits = Limits { allocation, ..Limits::default() };
             let dataset =
                 File::options().limits(limits).from_source(store.clone()).unwrap().dataset("x").unwrap();
+            // Each of them fits, both together do not.
+            let slices = dataset.read_slices::<String>([0..1, 1..2]);
+            assert_eq!(slices.is_ok(), fits, "{allocation}");
             let results = [
                 dataset.read_texts(..).map(drop),
                 dataset.read::<String>().map(drop),

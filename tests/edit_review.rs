@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use h5::{
-    File, Result,
+    AllocationTime, File, Profile, Result,
+    model::layout::ChunkIndexType,
     source::{ByteSource, ByteStore, MemoryStore},
 };
 use ndarray::s;
@@ -173,4 +174,50 @@ fn a_commit_that_failed_is_not_tried_again_in_place() {
     assert!(now[..31_000] == last[..31_000], "what the last flush reaches has changed");
     let file = File::from_bytes(now).unwrap();
     assert!(file.dataset("d").unwrap().read_vec::<u8>().unwrap() == vec![1; 30_000]);
+}
+
+#[test]
+fn a_chunk_of_an_implicit_index_that_is_written_often_takes_its_place_once() {
+    let store = Arc::new(MemoryStore::new());
+    let file = File::create_options().profile(Profile::Modern).create_in(store.clone()).unwrap();
+    let (len, half) = (4 << 18, 1 << 17);
+    let root = file.root().unwrap();
+    let dataset = root.new_dataset::<i32>().shape([len]).chunk([2 * half]);
+    dataset.allocation_time(AllocationTime::Early).create("d").unwrap();
+    file.close().unwrap();
+    let file = File::options().open_rw_in(store.clone()).unwrap();
+    let dataset = file.dataset("d").unwrap();
+    for i in 0..40 {
+        let from = (i % 2) * half;
+        dataset.write_slice(&vec![i as i32; half][..], s![from..from + half]).unwrap();
+    }
+    file.close().unwrap();
+    assert!(store.len() < 2 * 4 * len as u64, "{} bytes", store.len());
+    let values = File::options().from_source(store).unwrap().dataset("d").unwrap().read_vec::<i32>().unwrap();
+    let expected = |i: usize| [38, 39, 0, 0, 0, 0, 0, 0][i / half];
+    assert!(values.iter().enumerate().all(|(i, &value)| value == expected(i)));
+}
+
+#[test]
+fn an_implicit_index_of_an_empty_extent_grows() {
+    for (closed_between, rows) in [(false, 0), (true, 0), (false, 3), (true, 3)] {
+        let store = Arc::new(MemoryStore::new());
+        let mut file = File::create_options().profile(Profile::Modern).create_in(store.clone()).unwrap();
+        let root = file.root().unwrap();
+        let dataset =
+            root.new_dataset::<i32>().shape([rows, 2]).chunk([2usize, 2]).max_shape([Some(8), Some(2)]);
+        dataset.allocation_time(AllocationTime::Early).create("d").unwrap();
+        if closed_between {
+            file.close().unwrap();
+            file = File::options().open_rw_in(store.clone()).unwrap();
+        }
+        let mut dataset = file.dataset("d").unwrap();
+        assert_eq!(dataset.chunk_index(), Some(ChunkIndexType::Implicit));
+        dataset.append(&ndarray::Array2::from_elem((3, 2), 6)).unwrap();
+        let expected = [vec![0; 2 * rows], vec![6; 6]].concat();
+        assert_eq!(dataset.read_vec::<i32>().unwrap(), expected);
+        file.close().unwrap();
+        let file = File::options().from_source(store).unwrap();
+        assert_eq!(file.dataset("d").unwrap().read_vec::<i32>().unwrap(), expected);
+    }
 }

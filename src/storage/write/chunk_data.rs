@@ -300,13 +300,16 @@ impl State {
 
     /// Notes that so many bytes were written to a chunk that is kept. When they are as many as it has, it is probably
     /// whole, and will not be written to any more: it goes to the file while it is in the cache of the processor, and
-    /// its memory serves the next one. Those that are to be encoded wait for each other, for several threads.
+    /// its memory serves the next one. Those that are to be encoded wait for each other, for several threads, and those of
+    /// an implicit index for the flush: they are changed where they are, which takes the room of a patch each time.
     fn note_written(&mut self, id: NodeId, shape: &Shape, place: &[u64], bytes: u64) -> Result<()> {
         let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) else { return Ok(()) };
         chunk.written = chunk.written.saturating_add(bytes);
-        if chunk.written < shape.chunk_bytes as u64 || !shape.pipeline.filters.is_empty() {
+        let is_whole = chunk.written >= shape.chunk_bytes as u64;
+        if !is_whole || !shape.pipeline.filters.is_empty() || self.is_implicit(id)? {
             return Ok(());
         }
+        let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) else { return Ok(()) };
         let Some(elements) = chunk.elements.take() else { return Ok(()) };
         let stored = self.store_chunk(id, place, &elements, 0);
         if let Some(chunk) = chunked(self, id)?.chunks.get_mut(place) {

@@ -329,7 +329,7 @@ fn header(
             new.blocks.header = node.blocks.header.clone();
             return Ok(());
         }
-        new.messages = Some(Box::new(messages.clone()));
+        new.messages = Some(Box::new(messages.compact()));
     }
     let bytes = match node.pinned {
         Some(len) => {

@@ -57,13 +57,19 @@ impl State {
         if filled.iter().any(|&b| b != 0) {
             (0..count).try_for_each(|i| self.put_data(at + i * size, filled))?;
         }
-        let chunks = places(&grid, at, size, false)?;
-        self.chunked(id)?.chunks = chunks;
+        let chunks = &mut self.chunked(id)?.chunks;
+        for (place, chunk) in places(&grid, at, size, false)? {
+            chunks.entry(place).or_default().stored = chunk.stored;
+        }
         Ok(())
     }
 
     /// Stores a chunk at its place.
     pub(super) fn store_implicit(&mut self, id: NodeId, place: &[u64], bytes: &[u8]) -> Result<()> {
+        if self.chunked(id)?.chunks.values().all(|c| c.stored.is_none()) {
+            // The extent was empty so far.
+            self.allocate_chunks(id)?;
+        }
         let stored = self.chunked(id)?.chunks.get(place).and_then(|c| c.stored);
         let (entry, published) = stored.ok_or_else(|| Error::shape("a chunk outside the grid"))?;
         match published {

@@ -116,14 +116,25 @@ impl Messages {
 
     /// Takes the last messages away, those from `at` on.
     pub(crate) fn split_off(&mut self, at: usize) -> Messages {
-        let mut rest = Messages::default();
         let moved = self.list.split_off(at);
-        for Entry { id, flags, order, target, body } in moved {
-            let start = rest.bodies.len();
-            rest.bodies.extend_from_slice(self.bodies.get(body).unwrap_or_default());
-            rest.list.push(Entry { id, flags, order, target, body: start..rest.bodies.len() });
+        self.copy_of(&moved)
+    }
+
+    /// The same messages without the bodies of those that were replaced or removed.
+    pub(crate) fn compact(&self) -> Messages {
+        self.copy_of(&self.list)
+    }
+
+    fn copy_of(&self, entries: &[Entry]) -> Messages {
+        let mut copy = Messages::default();
+        copy.bodies.reserve_exact(entries.iter().map(|entry| entry.body.len()).sum());
+        copy.list.reserve_exact(entries.len());
+        for entry in entries {
+            let start = copy.bodies.len();
+            copy.bodies.extend_from_slice(self.bodies.get(entry.body.clone()).unwrap_or_default());
+            copy.list.push(Entry { body: start..copy.bodies.len(), ..entry.clone() });
         }
-        rest
+        copy
     }
 
     /// Changes the flags of those that `change` gives others.
@@ -220,6 +231,9 @@ mod tests {
         assert_eq!(rest, of(&[(LINK, b"x")]));
         let last = replaced(&rest, b"new");
         assert_eq!((last.len(), last.find(LAYOUT).unwrap().flags), (2, 1));
+        // What is kept from flush to flush does not grow with them.
+        assert_eq!(last.compact(), last);
+        assert_eq!(last.compact().bodies, b"xnew");
     }
 
     #[test]
