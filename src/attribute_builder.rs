@@ -136,7 +136,7 @@ impl<'d, T: H5Type> AttributeBuilder<'d, T> {
             }
             None => {
                 let count = self.dataspace.len()?.checked_mul(self.datatype.size as u64);
-                let bytes = count.and_then(|n| usize::try_from(n).ok()).filter(|&n| n <= 1 << 32);
+                let bytes = count.filter(|&n| n <= 1 << 32).and_then(|n| usize::try_from(n).ok());
                 let bytes = bytes.ok_or_else(|| Error::limit("bytes of an attribute", u64::MAX, 1 << 32))?;
                 let (datatype, dataspace) = (&self.datatype, &self.dataspace);
                 let new = NewAttribute { datatype, committed, dataspace, bytes: vec![0; bytes].into() };

@@ -77,6 +77,7 @@ pub(super) fn read_superblock(
 
 /// Takes the flags of a writer out of the superblock, and brings a commit in a journal to its end. Tells whether there
 /// was anything.
+#[cfg(any(unix, windows))]
 pub(crate) fn clear(store: &dyn ByteStore) -> Result<bool> {
     let base = find_signature(store)?;
     let recovered = recover(store, base)?;
