@@ -2,10 +2,10 @@
 
 use crate::{
     dataset::Dataset,
-    element::{for_each_text, text_bytes},
+    element::string::{self, StringPlan, text_bytes, text_of, trim, until_nul},
     error::{Error, Result},
-    model::selection::IntoSelection,
-    storage::raw_data::output::room,
+    model::{datatype::Datatype, selection::IntoSelection},
+    storage::{heap::global::HeapSession, raw_data::output::room},
 };
 
 /// Strings of a dataset as bytes and offsets, as columns of data frames and Arrow arrays have them: a fraction of what
@@ -16,6 +16,9 @@ pub struct Texts {
     offsets: Vec<u64>,
     bytes: Vec<u8>,
 }
+
+/// Texts of the global heap that are looked through at once.
+const AT_A_TIME: usize = 256;
 
 impl Texts {
     /// Extent of what was read.
@@ -47,6 +50,49 @@ impl Texts {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|i| self.get(i).unwrap_or_default())
     }
+    fn push(&mut self, text: &[u8]) -> Result<()> {
+        if self.bytes.try_reserve(text.len()).is_err() {
+            return Err(Error::limit("bytes of strings", text.len() as u64, isize::MAX as u64));
+        }
+        self.bytes.extend_from_slice(text);
+        self.offsets.push(self.bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Appends the texts of stored elements.
+    fn gather(&mut self, datatype: &Datatype, stored: &[u8], heap: &HeapSession<'_>) -> Result<()> {
+        let size = datatype.size.max(1);
+        match string::plan(datatype)? {
+            StringPlan::Fixed(padding) => {
+                stored.chunks_exact(size).try_for_each(|element| self.push(trim(element, padding)))
+            }
+            // Texts end at a NUL. Few have one, which is found out for many at a time.
+            StringPlan::Variable => stored.chunks(size * AT_A_TIME).try_for_each(|elements| {
+                let (first, start) = (self.len(), self.bytes.len());
+                heap.for_each_object(elements, size, |pointer, object| self.push(text_of(pointer, object)?))?;
+                if self.bytes[start..].contains(&0) {
+                    self.cut_at_nuls(first);
+                }
+                Ok(())
+            }),
+        }
+    }
+
+    /// Takes from each text, beginning with the one at `first`, what is behind its first NUL.
+    fn cut_at_nuls(&mut self, first: usize) {
+        let mut start = self.offsets[first] as usize;
+        let mut end = start;
+        for offset in &mut self.offsets[first + 1..] {
+            let text = start..*offset as usize;
+            start = text.end;
+            let len = until_nul(&self.bytes[text.clone()]).len();
+            self.bytes.copy_within(text.start..text.start + len, end);
+            end += len;
+            *offset = end as u64;
+        }
+        self.bytes.truncate(end);
+    }
+
     /// Offsets and bytes, without a copy.
     pub fn into_parts(self) -> (Vec<u64>, Vec<u8>) {
         (self.offsets, self.bytes)
@@ -83,20 +129,16 @@ impl Dataset {
         let heap = store.global_heap.session(&store.reader);
         let datatype = this.datatype();
         let count = stored.len() / datatype.size.max(1);
-        let mut offsets = room("offsets of strings", count + 1)?;
         // Where no two elements share a text, the file has them all.
         let expected = text_bytes(datatype, &stored).min(store.reader.end());
-        let mut bytes = room("bytes of strings", usize::try_from(expected).unwrap_or(usize::MAX))?;
-        offsets.push(0);
-        for_each_text(datatype, &stored, &heap, &mut |text| {
-            if bytes.try_reserve(text.len()).is_err() {
-                return Err(Error::limit("bytes of strings", text.len() as u64, isize::MAX as u64));
-            }
-            bytes.extend_from_slice(text);
-            offsets.push(bytes.len() as u64);
-            Ok(())
-        })?;
-        Ok(Texts { shape, offsets, bytes })
+        let mut texts = Texts {
+            shape,
+            offsets: room("offsets of strings", count + 1)?,
+            bytes: room("bytes of strings", usize::try_from(expected).unwrap_or(usize::MAX))?,
+        };
+        texts.offsets.push(0);
+        texts.gather(datatype, &stored, &heap)?;
+        Ok(texts)
     }
 }
 
@@ -126,6 +168,28 @@ mod tests {
         assert_eq!(dataset.read_texts(2..4).unwrap().into_parts(), (vec![0, 9, 9], b"two words".to_vec()));
         assert_eq!(texts.get(5), None);
         assert!(dataset.read_texts(5..5).unwrap().is_empty());
+    }
+
+    #[test]
+    fn texts_end_at_a_nul() {
+        // More than are looked through at once, NULs in some of the parts only; in runs of several collections.
+        let texts: Vec<String> = (0..1000)
+            .map(|i| match i % 7 {
+                _ if (300..700).contains(&i) => format!("plain {i}"),
+                0 => format!("before {i}\0behind it"),
+                1 => "\0".to_owned(),
+                2 => String::new(),
+                _ => format!("{i}"),
+            })
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let file = File::options().from_source(file(&texts)).unwrap();
+        let found = file.dataset("x").unwrap().read_texts(..).unwrap();
+        assert_eq!(found.len(), texts.len());
+        for (found, text) in found.iter().zip(&texts) {
+            assert_eq!(found, text.split('\0').next().unwrap().as_bytes());
+        }
+        assert_eq!(found.offsets().last(), Some(&(found.bytes().len() as u64)));
     }
 
     #[test]

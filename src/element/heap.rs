@@ -45,7 +45,17 @@ pub(crate) struct HeapPointer {
 
 impl HeapPointer {
     /// From the bytes of the element; the address is as wide as they leave room for.
+    #[inline]
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        // With addresses of 8 bytes, which nearly all files have.
+        if let Ok(&[a, b, c, d, ref address @ .., e, f, g, h]) = <&[u8; 16]>::try_from(bytes) {
+            let (len, index) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+            return Ok(HeapPointer { len, address: u64::from_le_bytes(*address), index });
+        }
+        Self::decode_any(bytes)
+    }
+
+    fn decode_any(bytes: &[u8]) -> Result<Self> {
         let parts = bytes.split_first_chunk::<4>().and_then(|(len, rest)| {
             let (address, index) = rest.split_last_chunk::<4>()?;
             let mut wide = [0; 8];

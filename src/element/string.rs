@@ -39,6 +39,14 @@ pub(crate) fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
+/// The text in an object of the global heap, with what may follow its NUL.
+#[inline]
+pub(crate) fn text_of(pointer: HeapPointer, object: &[u8]) -> Result<&[u8]> {
+    object
+        .get(..pointer.len as usize)
+        .ok_or_else(|| Error::corrupt(format!("a string of {} bytes in {}", pointer.len, object.len())))
+}
+
 #[inline]
 fn with_text(
     plan: &StringPlan,
@@ -54,32 +62,18 @@ fn with_text(
                 return f(&[]);
             }
             heap.with_object(pointer.address, pointer.index, &mut |object| {
-                let text = object.get(..pointer.len as usize).ok_or_else(|| {
-                    Error::corrupt(format!("a string of {} bytes in {}", pointer.len, object.len()))
-                })?;
-                f(until_nul(text))
+                f(until_nul(text_of(pointer, object)?))
             })
         }
     }
 }
 
-fn plan(file: &Datatype) -> Result<StringPlan> {
+pub(crate) fn plan(file: &Datatype) -> Result<StringPlan> {
     match file.class {
         DatatypeClass::FixedString { padding, .. } => Ok(StringPlan::Fixed(padding)),
         DatatypeClass::VarString { .. } => Ok(StringPlan::Variable),
         _ => Err(Error::type_mismatch("string", file)),
     }
-}
-
-/// Calls `f` with the text of each element, `bytes` of strings of this type.
-pub(crate) fn for_each_text(
-    datatype: &Datatype,
-    bytes: &[u8],
-    heap: &impl HeapRead,
-    f: &mut impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let plan = plan(datatype)?;
-    bytes.chunks_exact(datatype.size.max(1)).try_for_each(|element| with_text(&plan, element, heap, f))
 }
 
 /// Bytes of all texts that elements of this type say they have; they may be less.

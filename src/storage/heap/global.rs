@@ -8,7 +8,7 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use crate::{
-    element::HeapRead,
+    element::{HeapPointer, HeapRead},
     error::{Context, Error, Result},
     format::global_heap::{GlobalHeapHeader, Objects, header_len},
     storage::reader::{Reader, Stored},
@@ -62,20 +62,19 @@ impl Collection {
         Ok(Collection { block: Stored::new(address, bytes), objects, sparse, damage })
     }
 
+    /// The object with this index; `block` are the bytes of the collection.
     #[inline]
-    fn object<'a>(&'a self, reader: &'a Reader, address: u64, index: u32) -> Result<&'a [u8]> {
+    fn object<'a>(&self, block: &'a [u8], address: u64, index: u32) -> Result<&'a [u8]> {
         let range = match self.objects.get(index as usize) {
             Some(&(start, len)) if len != u32::MAX => Some((start as usize, len as usize)),
             _ => self.sparse.get(&index).copied(),
         };
-        range
-            .and_then(|(start, len)| self.block.bytes(reader).get(start..start.checked_add(len)?))
-            .ok_or_else(|| {
-                let why = self.damage.as_deref().unwrap_or("no such object");
-                Error::corrupt(format!("object {index}: {why}"))
-                    .in_structure("global heap collection")
-                    .at(address)
-            })
+        range.and_then(|(start, len)| block.get(start..start.checked_add(len)?)).ok_or_else(|| {
+            let why = self.damage.as_deref().unwrap_or("no such object");
+            Error::corrupt(format!("object {index}: {why}"))
+                .in_structure("global heap collection")
+                .at(address)
+        })
     }
 }
 
@@ -135,6 +134,36 @@ impl HeapSession<'_> {
             _ => Ok(object),
         }
     }
+
+    /// Calls `f` with each of these pointers, `size` bytes each, and its object; a null pointer has an empty one.
+    /// Pointers in turn into the same collection, which is how arrays are written, share the way there.
+    pub(crate) fn for_each_object(
+        &self,
+        pointers: &[u8],
+        size: usize,
+        mut f: impl FnMut(HeapPointer, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut elements = pointers.chunks_exact(size.max(1));
+        let mut next = elements.next();
+        while let Some(element) = next {
+            let mut pointer = HeapPointer::decode(element)?;
+            if pointer.is_null() {
+                f(pointer, &[])?;
+                next = elements.next();
+                continue;
+            }
+            let address = pointer.address;
+            let collection = self.heap.collection(self.reader, address)?;
+            let block = collection.block.bytes(self.reader);
+            while pointer.address == address && !pointer.is_null() {
+                f(pointer, self.counted(collection.object(block, address, pointer.index)?)?)?;
+                next = elements.next();
+                let Some(element) = next else { break };
+                pointer = HeapPointer::decode(element)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl HeapRead for HeapSession<'_> {
@@ -146,13 +175,17 @@ impl HeapRead for HeapSession<'_> {
         if let Some((last, collection)) = &*self.last.borrow()
             && *last == address
         {
-            return f(self.counted(collection.object(self.reader, address, index)?)?);
+            return f(self.counted(collection.object(
+                collection.block.bytes(self.reader),
+                address,
+                index,
+            )?)?);
         }
         let collection = self.heap.collection(self.reader, address)?;
         // An element within an element is looked for while the outer one is in use.
         if let Ok(mut last) = self.last.try_borrow_mut() {
             *last = Some((address, collection.clone()));
         }
-        f(self.counted(collection.object(self.reader, address, index)?)?)
+        f(self.counted(collection.object(collection.block.bytes(self.reader), address, index)?)?)
     }
 }
