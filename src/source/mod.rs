@@ -14,7 +14,7 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
-pub(crate) use advice::advise_huge_pages;
+pub(crate) use advice::{advise_huge_pages, prefetch};
 #[cfg(any(unix, windows))]
 pub use file::FileSource;
 #[cfg(any(unix, windows))]

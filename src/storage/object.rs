@@ -20,6 +20,8 @@ use crate::{
 const NAME: &str = "object header";
 /// Most headers are not longer.
 const USUAL: u64 = 512;
+/// What messages take of most.
+const EXPECTED: u64 = 320;
 
 /// An object header: its messages, found but not decoded.
 #[derive(Clone, Debug)]
@@ -74,6 +76,7 @@ impl ObjectHeader {
     }
 
     fn read_blocks(reader: &Reader, address: u64) -> Result<Self> {
+        reader.expect(address, EXPECTED);
         let mut first = reader.up_to(address, USUAL)?;
         let prefix = HeaderPrefix::decode(&first)?;
         match usize::try_from(prefix.total_len()) {

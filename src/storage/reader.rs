@@ -12,7 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     format::primitive::Sizes,
     limits::Limits,
-    source::ByteSource,
+    source::{ByteSource, prefetch},
 };
 
 /// Reads at addresses, which count from the base address of the file.
@@ -142,6 +142,13 @@ impl Reader {
     fn known(&self, address: u64, len: u64) -> Option<&[u8]> {
         let start = usize::try_from(self.base.checked_add(address)?).ok()?;
         self.source.as_slice()?.get(start..start.checked_add(usize::try_from(len).ok()?)?)
+    }
+
+    /// Says that these bytes will be read in a moment, as far as they are in memory. They need not exist.
+    pub(crate) fn expect(&self, address: u64, len: u64) {
+        if let Some(bytes) = self.known(address, len) {
+            prefetch(bytes);
+        }
     }
 
     /// Bytes that are addressable.
