@@ -15,13 +15,14 @@ use crate::{
         object_header::{FAIL_ALWAYS, HeaderPrefix, Messages, SHARED, continuation},
         primitive::Bytes,
     },
+    source::prefetch,
 };
 
 const NAME: &str = "object header";
 /// Most headers are not longer.
 const USUAL: u64 = 512;
 /// What messages take of most.
-const EXPECTED: u64 = 320;
+const EXPECTED: usize = 320;
 
 /// An object header: its messages, found but not decoded.
 #[derive(Clone, Debug)]
@@ -76,8 +77,10 @@ impl ObjectHeader {
     }
 
     fn read_blocks(reader: &Reader, address: u64) -> Result<Self> {
-        reader.expect(address, EXPECTED);
         let mut first = reader.up_to(address, USUAL)?;
+        if let Cow::Borrowed(bytes) = first {
+            prefetch(&bytes[..bytes.len().min(EXPECTED)]);
+        }
         let prefix = HeaderPrefix::decode(&first)?;
         match usize::try_from(prefix.total_len()) {
             Ok(len) if len <= first.len() => match &mut first {

@@ -144,9 +144,10 @@ impl Reader {
         self.source.as_slice()?.get(start..start.checked_add(usize::try_from(len).ok()?)?)
     }
 
-    /// Says that these bytes will be read in a moment, as far as they are in memory. They need not exist.
+    /// Says that these bytes will be read in a moment, which helps where there is a map. They need not exist.
     pub(crate) fn expect(&self, address: u64, len: u64) {
-        if let Some(bytes) = self.known(address, len) {
+        let mapped = !self.source.copies_faster() || self.reads.load(Ordering::Relaxed) >= FIRST_READS;
+        if mapped && let Some(bytes) = self.known(address, len) {
             prefetch(bytes);
         }
     }
