@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{Store, heap::local::LocalHeapData, open::place_for};
+use super::{Store, heap::local::LocalHeapData, other_files::place_for};
 use crate::{
     error::{Error, Result},
     format::message::external_files::ExternalFilesMessage,

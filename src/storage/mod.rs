@@ -10,6 +10,7 @@ pub(crate) mod heap;
 pub(crate) mod links;
 pub(crate) mod object;
 pub(crate) mod open;
+mod other_files;
 pub(crate) mod raw_data;
 pub(crate) mod reader;
 pub(crate) mod rescue;
