@@ -136,8 +136,8 @@ impl Copier<'_> {
 /// The extent as it is stored: that of a virtual dataset may follow its sources.
 fn stored_dataspace(dataset: &Dataset) -> Dataspace {
     let mut dataspace = dataset.dataspace().clone();
-    if let Dataspace::Simple { dims, .. } = &mut dataspace {
-        dims.copy_from_slice(dataset.core().stored_dims());
+    if let Dataspace::Simple(extent) = &mut dataspace {
+        extent.dims_mut().copy_from_slice(dataset.core().stored_dims());
     }
     dataspace
 }

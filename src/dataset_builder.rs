@@ -10,7 +10,7 @@ use crate::{
     filter::FilterSpec,
     group::Group,
     model::{
-        dataspace::Dataspace,
+        dataspace::{Dataspace, Extent},
         datatype::Datatype,
         fill::{AllocationTime, FillTime},
         layout::{ExternalFile, VirtualMapping},
@@ -360,18 +360,12 @@ impl<'d, T> DatasetBuilder<'d, T> {
             (None, Some(data)) => data.to_vec(),
             (None, None) => return Err(Error::usage("a dataset needs a shape, or data")),
         };
-        if dims.len() > Dataspace::MAX_RANK {
-            return Err(Error::shape(format!("rank {}; 32 is the highest", dims.len())));
-        }
         let max_dims = match &self.max_shape {
             Some(max) if max.is_empty() => Some(vec![None; dims.len()]),
-            Some(max) if max.len() != dims.len() => {
-                return Err(Error::shape(format!("a largest shape {max:?} for {dims:?}")));
-            }
             max => max.clone(),
         };
-        spec.dataspace =
-            if dims.is_empty() { Dataspace::Scalar } else { Dataspace::Simple { dims, max_dims } };
+        let extent = Extent::new(&dims, max_dims.as_deref())?;
+        spec.dataspace = if dims.is_empty() { Dataspace::Scalar } else { Dataspace::Simple(extent) };
         Ok(spec)
     }
 

@@ -221,3 +221,20 @@ fn an_implicit_index_of_an_empty_extent_grows() {
         assert_eq!(file.dataset("d").unwrap().read_vec::<i32>().unwrap(), expected);
     }
 }
+
+#[test]
+fn a_dataset_that_has_shrunk_grows_again_to_what_it_was() {
+    let store = Arc::new(MemoryStore::new());
+    let file = File::create_options().create_in(store.clone()).unwrap();
+    let root = file.root().unwrap();
+    let mut dataset = root.new_dataset::<i32>().with_data(&[1, 2, 3, 4]).chunk([2usize]).create("d").unwrap();
+    dataset.resize([2]).unwrap();
+    assert_eq!(dataset.max_shape(), [Some(4)]);
+    file.close().unwrap();
+    let file = File::options().open_rw_in(store).unwrap();
+    let mut dataset = file.dataset("d").unwrap();
+    assert_eq!((dataset.shape(), dataset.max_shape()), (&[2][..], vec![Some(4)]));
+    dataset.resize([4]).unwrap();
+    assert_eq!(dataset.read_vec::<i32>().unwrap(), [1, 2, 0, 0]);
+    assert!(dataset.resize([5]).is_err());
+}

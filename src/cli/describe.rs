@@ -15,8 +15,8 @@ pub(super) fn shape(dataspace: &Dataspace) -> String {
     match dataspace {
         Dataspace::Null => "{null}".to_owned(),
         Dataspace::Scalar => "{scalar}".to_owned(),
-        Dataspace::Simple { dims, .. } => {
-            let parts = dims.iter().zip(dataspace.max_dims()).map(|(&dim, max)| match max {
+        Dataspace::Simple(extent) => {
+            let parts = extent.dims().iter().zip(dataspace.max_dims()).map(|(&dim, max)| match max {
                 Some(max) if max == dim => dim.to_string(),
                 Some(max) => format!("{dim}/{max}"),
                 None => format!("{dim}/Inf"),

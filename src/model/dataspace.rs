@@ -1,5 +1,7 @@
 //! Dataspaces: how many elements, in which shape.
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, Result};
 
 /// Extent of a dataset or attribute.
@@ -10,12 +12,73 @@ pub enum Dataspace {
     /// One element.
     Scalar,
     /// An array.
-    Simple {
-        /// Current extent in each dimension, the slowest first.
-        dims: Vec<u64>,
-        /// Largest extent in each dimension (`None`: unlimited); absent when the extent is fixed.
-        max_dims: Option<Vec<Option<u64>>>,
-    },
+    Simple(Extent),
+}
+
+/// Extent of an array, and how far it may change.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Extent {
+    rank: usize,
+    /// The extents, and the largest ones behind them if they are given; `u64::MAX` is unlimited.
+    values: SmallVec<[u64; 4]>,
+}
+
+impl Extent {
+    /// Extent in each dimension, the slowest first, and the largest extent in each (`None`: unlimited). Without that it
+    /// is fixed.
+    ///
+    /// # Errors
+    /// `Shape` if there are more than 32 dimensions, or not as many largest extents.
+    pub fn new(dims: &[u64], max_dims: Option<&[Option<u64>]>) -> Result<Self> {
+        if dims.len() > Dataspace::MAX_RANK {
+            return Err(Error::shape(format!("rank {}; 32 is the highest", dims.len())));
+        }
+        if max_dims.is_some_and(|max| max.len() != dims.len()) {
+            return Err(Error::shape(format!("a largest shape {max_dims:?} for {dims:?}")));
+        }
+        let max = max_dims.unwrap_or_default().iter().map(|max| max.unwrap_or(u64::MAX));
+        Ok(Extent { rank: dims.len(), values: dims.iter().copied().chain(max).collect() })
+    }
+
+    /// As it is stored: the extents, and the largest ones if they are.
+    pub(crate) fn stored(rank: usize, values: SmallVec<[u64; 4]>) -> Self {
+        Extent { rank, values }
+    }
+
+    /// Extent in each dimension, the slowest first.
+    pub fn dims(&self) -> &[u64] {
+        &self.values[..self.rank]
+    }
+
+    pub(crate) fn dims_mut(&mut self) -> &mut [u64] {
+        &mut self.values[..self.rank]
+    }
+
+    /// Largest extent in each dimension; `None` is unlimited.
+    pub fn max_dims(&self) -> impl ExactSizeIterator<Item = Option<u64>> {
+        let max = if self.has_max_dims() { &self.values[self.rank..] } else { self.dims() };
+        max.iter().map(|&max| (max != u64::MAX).then_some(max))
+    }
+
+    /// True if the largest extents are stored, false if the extent is fixed without that.
+    pub fn has_max_dims(&self) -> bool {
+        self.values.len() > self.rank
+    }
+
+    /// Gives it other extents; how far they may change stays.
+    pub(crate) fn resize(&mut self, dims: &[u64]) {
+        if !self.has_max_dims() {
+            self.values.extend_from_slice(&self.values.clone());
+        }
+        self.dims_mut().copy_from_slice(dims);
+    }
+}
+
+impl std::fmt::Debug for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let max: Vec<_> = self.max_dims().collect();
+        f.debug_struct("Extent").field("dims", &self.dims()).field("max_dims", &max).finish()
+    }
 }
 
 impl Dataspace {
@@ -23,15 +86,17 @@ impl Dataspace {
     pub const MAX_RANK: usize = 32;
 
     /// Array of fixed extent; rank 0 is a scalar.
-    pub fn simple(dims: impl Into<Vec<u64>>) -> Self {
-        let dims = dims.into();
-        if dims.is_empty() { Dataspace::Scalar } else { Dataspace::Simple { dims, max_dims: None } }
+    pub fn simple(dims: impl AsRef<[u64]>) -> Self {
+        match dims.as_ref() {
+            [] => Dataspace::Scalar,
+            dims => Dataspace::Simple(Extent::stored(dims.len(), dims.into())),
+        }
     }
 
     /// Extent in each dimension; empty for a scalar and for null.
     pub fn dims(&self) -> &[u64] {
         match self {
-            Dataspace::Simple { dims, .. } => dims,
+            Dataspace::Simple(extent) => extent.dims(),
             _ => &[],
         }
     }
@@ -39,8 +104,8 @@ impl Dataspace {
     /// Largest extent in each dimension; `None` is unlimited.
     pub fn max_dims(&self) -> Vec<Option<u64>> {
         match self {
-            Dataspace::Simple { max_dims: Some(max), .. } => max.clone(),
-            _ => self.dims().iter().map(|&d| Some(d)).collect(),
+            Dataspace::Simple(extent) => extent.max_dims().collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -62,7 +127,7 @@ impl Dataspace {
         match self {
             Dataspace::Null => Ok(0),
             Dataspace::Scalar => Ok(1),
-            Dataspace::Simple { dims, .. } => element_count(dims),
+            Dataspace::Simple(extent) => element_count(extent.dims()),
         }
     }
 

@@ -184,8 +184,9 @@ pub(crate) fn extend(
     depth: u32,
 ) -> Result<()> {
     let max_dims = dataspace.max_dims();
-    let Dataspace::Simple { dims, .. } = dataspace else { return Ok(()) };
-    let stored = dims.clone();
+    let Dataspace::Simple(extent) = dataspace else { return Ok(()) };
+    let dims = extent.dims_mut();
+    let stored = dims.to_vec();
     let mut needed = vec![0u64; dims.len()];
     let mut found: Vec<Option<u64>> = vec![None; dims.len()];
     for mapping in mappings {

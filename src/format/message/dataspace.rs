@@ -14,11 +14,13 @@
 //!
 //! Flags bit 1 of version 1 announces a permutation that no library ever wrote.
 
+use smallvec::SmallVec;
+
 use crate::error::{Context, Error, Result};
 use crate::format::message::unknown_version;
 use crate::format::output::{narrow, put_length};
 use crate::format::primitive::{Bytes, Sizes, all_ones};
-use crate::model::dataspace::Dataspace;
+use crate::model::dataspace::{Dataspace, Extent};
 
 const NAME: &str = "dataspace message";
 const HAS_MAX: u8 = 0x01;
@@ -56,22 +58,16 @@ fn decode(bytes: &mut Bytes<'_>, sizes: Sizes) -> Result<Dataspace> {
         (1, _) => {}
         _ => return Err(Error::corrupt(format!("unknown type of dataspace {kind}"))),
     }
-    let mut dims = Vec::with_capacity(rank);
-    for _ in 0..rank {
-        dims.push(bytes.length(sizes)?);
+    let count = if flags & HAS_MAX != 0 { 2 * rank } else { rank };
+    let mut values = SmallVec::with_capacity(count);
+    for _ in 0..count {
+        values.push(bytes.length(sizes)?);
     }
-    let mut max_dims = None;
-    if flags & HAS_MAX != 0 {
-        let max_dims = max_dims.insert(Vec::with_capacity(rank));
-        for dim in &dims {
-            let max = bytes.length(sizes)?;
-            if max < *dim {
-                return Err(Error::corrupt(format!("extent {dim} exceeds its maximum {max}")));
-            }
-            max_dims.push((max != u64::MAX).then_some(max));
-        }
+    let (dims, max_dims) = values.split_at(rank);
+    if let Some((dim, max)) = dims.iter().zip(max_dims).find(|(dim, max)| max < dim) {
+        return Err(Error::corrupt(format!("extent {dim} exceeds its maximum {max}")));
     }
-    Ok(Dataspace::Simple { dims, max_dims })
+    Ok(Dataspace::Simple(Extent::stored(rank, values)))
 }
 
 /// Encodes a dataspace in this version (1 or 2); a null dataspace, which only version 2 has, in version 2.
@@ -90,15 +86,15 @@ pub fn encode_dataspace(dataspace: &Dataspace, version: u8, sizes: Sizes) -> Res
 /// As [`encode_dataspace`].
 pub fn put_dataspace(out: &mut Vec<u8>, dataspace: &Dataspace, version: u8, sizes: Sizes) -> Result<()> {
     let dims = dataspace.dims();
-    let max_dims = match dataspace {
-        Dataspace::Simple { max_dims, .. } => max_dims.as_deref(),
+    let with_max = match dataspace {
+        Dataspace::Simple(extent) if extent.has_max_dims() => Some(extent),
         _ => None,
     };
-    if dims.len() > Dataspace::MAX_RANK || max_dims.is_some_and(|m| m.len() != dims.len()) {
+    if dims.len() > Dataspace::MAX_RANK {
         return Err(Error::usage(format!("dataspace of {} dimensions", dims.len())));
     }
     let rank: u8 = narrow(dims.len(), "rank")?;
-    let flags = if max_dims.is_some() { HAS_MAX } else { 0 };
+    let flags = if with_max.is_some() { HAS_MAX } else { 0 };
     match (version, dataspace) {
         (1 | 2, Dataspace::Null) => out.extend([2, 0, 0, 2]),
         (1, _) => out.extend([1, rank, flags, 0, 0, 0, 0, 0]),
@@ -109,8 +105,8 @@ pub fn put_dataspace(out: &mut Vec<u8>, dataspace: &Dataspace, version: u8, size
     for &dim in dims {
         put_length(out, dim, sizes)?;
     }
-    for (&dim, &max) in dims.iter().zip(max_dims.unwrap_or_default()) {
-        if max.is_some_and(|m| m < dim || m == u64::MAX) {
+    for (&dim, max) in dims.iter().zip(with_max.into_iter().flat_map(Extent::max_dims)) {
+        if max.is_some_and(|max| max < dim) {
             return Err(Error::usage(format!("extent {dim} with maximum {max:?}")));
         }
         put_length(out, max.unwrap_or(unlimited), sizes)?;
@@ -143,12 +139,12 @@ mod tests {
         same(
             "02020101 0300000000000000 0400000000000000 ffffffffffffffff 0400000000000000",
             Sizes::EIGHT,
-            Dataspace::Simple { dims: vec![3, 4], max_dims: Some(vec![None, Some(4)]) },
+            Dataspace::Simple(Extent::new(&[3, 4], Some(&[None, Some(4)])).unwrap()),
         );
         same(
             "01010100 00000000 00000000 ffffffff",
             FOUR,
-            Dataspace::Simple { dims: vec![0], max_dims: Some(vec![Some(0xffff_ffff)]) },
+            Dataspace::Simple(Extent::new(&[0], Some(&[Some(0xffff_ffff)])).unwrap()),
         );
         assert_eq!(encode_dataspace(&Dataspace::Null, 1, FOUR).unwrap(), [2, 0, 0, 2]);
     }

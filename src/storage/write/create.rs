@@ -100,10 +100,11 @@ impl State {
             return Err(Error::usage(format!("a fill value of {} bytes for elements of {size}", fill.len())));
         }
         let dims = spec.dataspace.dims();
-        let max_dims = match &spec.dataspace {
-            Dataspace::Simple { max_dims: Some(max), .. } => &max[..],
-            _ => &dims.iter().map(|&d| Some(d)).collect::<SmallVec<[_; 4]>>()[..],
+        let max_dims: SmallVec<[_; 4]> = match &spec.dataspace {
+            Dataspace::Simple(extent) => extent.max_dims().collect(),
+            _ => SmallVec::new(),
         };
+        let max_dims = &max_dims[..];
         if dims.iter().zip(max_dims).any(|(d, max)| max.is_some_and(|max| max < *d)) {
             return Err(Error::shape(format!("extent {dims:?} above its maximum {max_dims:?}")));
         }

@@ -261,11 +261,12 @@ impl State {
 
     fn resize(&mut self, id: NodeId, dims: &[u64]) -> Result<()> {
         let dataset = self.node(id)?.dataset()?;
-        let (Dataspace::Simple { dims: old, .. }, RawState::Chunked(_) | RawState::External(_)) =
+        let (Dataspace::Simple(extent), RawState::Chunked(_) | RawState::External(_)) =
             (&dataset.dataspace, &dataset.data)
         else {
             return Err(Error::usage("only a chunked or external dataset can be resized"));
         };
+        let old = extent.dims();
         let max_dims = dataset.dataspace.max_dims();
         if dims.len() != old.len()
             || dims.iter().zip(&max_dims).any(|(d, max)| max.is_some_and(|max| max < *d))
@@ -284,8 +285,8 @@ impl State {
         if shrinks && matches!(self.node(id)?.dataset()?.data, RawState::Chunked(_)) {
             self.cut_chunks(id, dims)?;
         }
-        if let Dataspace::Simple { dims: old, .. } = &mut self.node_mut(id)?.dataset_mut()?.dataspace {
-            *old = dims.to_vec();
+        if let Dataspace::Simple(extent) = &mut self.node_mut(id)?.dataset_mut()?.dataspace {
+            extent.resize(dims);
         }
         Ok(())
     }
