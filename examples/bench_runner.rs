@@ -10,14 +10,16 @@
 //! `winm` and `rowsm` read at once what `win` and `rows` read one by one, and `vlenf` reads what `vlen` reads as bytes and
 //! offsets. With `H5_BENCH_MANY` set, the shorter names mean the longer ones, for drivers that do not know these.
 //!
-//! `H5_BENCH_THREADS` is the number of threads that decode chunks: 1 if it is not set, all for 0.
+//! `H5_BENCH_THREADS` is the number of threads that decode chunks, and open the groups of `walk`: 1 if it is not set, all
+//! for 0.
 
 use std::fs;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use h5::{Durability, File, H5Type, Profile};
+use h5::{Durability, File, H5Type, Object, Profile, model::link::Link};
 use ndarray::s;
+use rayon::{ThreadPoolBuilder, prelude::*};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -133,9 +135,12 @@ fn numbers(path: &str) -> Result<Vec<usize>> {
     fs::read_to_string(path)?.split_whitespace().map(|n| Ok(n.parse()?)).collect()
 }
 
+fn threads() -> Result<usize> {
+    Ok(std::env::var("H5_BENCH_THREADS").map_or(Ok(1), |n| n.parse())?)
+}
+
 fn open(path: &str) -> Result<File> {
-    let threads = std::env::var("H5_BENCH_THREADS").map_or(Ok(1), |n| n.parse())?;
-    Ok(File::options().threads(threads).open(path)?)
+    Ok(File::options().threads(threads()?).open(path)?)
 }
 
 type Answer = Result<(Times, u64)>;
@@ -197,22 +202,40 @@ fn row_batch(path: &str, name: &str, indices: &str) -> Answer {
 }
 
 /// Every group of the root, its datasets, and the values of their attributes.
-fn walk(path: &str) -> Answer {
-    let watch = Stopwatch::start();
+/// What the attributes of the datasets of a group say.
+fn attributes_of(group: Object) -> h5::Result<u64> {
     let mut sum = 0u64;
-    for (_, group) in open(path)?.root()?.members()? {
-        for (_, dataset) in group?.into_group()?.members()? {
-            for attribute in dataset?.into_dataset()?.attributes()? {
-                let attribute = attribute?;
-                let value = match attribute.name().to_str() {
-                    Some("units") => attribute.read_scalar::<String>()?.len() as u64,
-                    Some("scale") => (attribute.read_scalar::<f64>()? * 2.0) as u64,
-                    _ => attribute.read_vec::<i64>()?.iter().sum::<i64>() as u64,
-                };
-                sum = sum.wrapping_add(value);
-            }
+    for (_, dataset) in group.into_group()?.members()? {
+        for attribute in dataset?.into_dataset()?.attributes()? {
+            let attribute = attribute?;
+            let value = match attribute.name().to_str() {
+                Some("units") => attribute.read_scalar::<String>()?.len() as u64,
+                Some("scale") => (attribute.read_scalar::<f64>()? * 2.0) as u64,
+                _ => attribute.read_vec::<i64>()?.iter().sum::<i64>() as u64,
+            };
+            sum = sum.wrapping_add(value);
         }
     }
+    Ok(sum)
+}
+
+fn walk(path: &str) -> Answer {
+    // A program has its threads before it opens a file.
+    let pool = match threads()? {
+        1 => None,
+        threads => Some(ThreadPoolBuilder::new().num_threads(threads).build()?),
+    };
+    let watch = Stopwatch::start();
+    let root = open(path)?.root()?;
+    let add = |a: u64, b: u64| Ok::<_, h5::Error>(a.wrapping_add(b));
+    let sum = match pool {
+        None => root.members()?.try_fold(0, |sum, (_, group)| add(sum, attributes_of(group?)?))?,
+        Some(pool) => {
+            let links = root.links()?;
+            let of_link = |link: h5::Result<Link>| attributes_of(root.follow(&link?)?);
+            pool.install(|| links.into_par_iter().map(of_link).try_reduce(|| 0, add))?
+        }
+    };
     Ok((watch.stop(), sum))
 }
 
@@ -243,10 +266,9 @@ fn scalar(path: &str, name: &str) -> Answer {
 /// A new file, which is synced to disk only if `H5_BENCH_SYNC` is set: libhdf5 never does it.
 fn create(path: &str, profile: Profile) -> Result<File> {
     let _ = fs::remove_file(path);
-    let threads = std::env::var("H5_BENCH_THREADS").map_or(Ok(1), |n| n.parse())?;
     let sync = std::env::var_os("H5_BENCH_SYNC").is_some();
     let durability = if sync { Durability::Full } else { Durability::None };
-    Ok(File::create_options().profile(profile).threads(threads).durability(durability).create(path)?)
+    Ok(File::create_options().profile(profile).threads(threads()?).durability(durability).create(path)?)
 }
 
 fn doubles(path: &str) -> Result<Vec<f64>> {
