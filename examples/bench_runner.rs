@@ -201,7 +201,6 @@ fn row_batch(path: &str, name: &str, indices: &str) -> Answer {
     Ok((times, Row::words(rows.as_slice().unwrap_or_default())))
 }
 
-/// Every group of the root, its datasets, and the values of their attributes.
 /// What the attributes of the datasets of a group say.
 fn attributes_of(group: Object) -> h5::Result<u64> {
     let mut sum = 0u64;
@@ -219,6 +218,7 @@ fn attributes_of(group: Object) -> h5::Result<u64> {
     Ok(sum)
 }
 
+/// Every group of the root, its datasets, and the values of their attributes.
 fn walk(path: &str) -> Answer {
     // A program has its threads before it opens a file.
     let pool = match threads()? {

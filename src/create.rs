@@ -1,6 +1,9 @@
 //! Making files.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     error::Result,
@@ -78,7 +81,7 @@ impl CreateOptions {
     /// Which other files it may lead to: those that hold external raw data are written. The default is those below its
     /// own folder.
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.policy = policy.lasting();
         self
     }
     /// Mark a file of [`Profile::Modern`] as open for writing until it is closed, as libhdf5 does; see
@@ -115,7 +118,7 @@ impl CreateOptions {
             Ok(Arc::new(crate::source::FileStore::locked(file)?))
         };
         let store = store().map_err(|e: crate::error::Error| e.in_file(&name))?;
-        self.file(store, name, Some(path))
+        self.file(store, name, crate::limits::lasting(path))
     }
 
     /// Makes a file: not on this platform.
@@ -136,7 +139,7 @@ impl CreateOptions {
         self.file(store, "(no name)".to_owned(), None)
     }
 
-    fn file(&self, store: Arc<dyn ByteStore>, name: String, path: Option<&Path>) -> Result<File> {
+    fn file(&self, store: Arc<dyn ByteStore>, name: String, path: Option<PathBuf>) -> Result<File> {
         let settings = Settings {
             policy: self.policy.clone(),
             cache_bytes: 64 << 20,
@@ -146,6 +149,6 @@ impl CreateOptions {
             ignore_flags: false,
             codecs: Default::default(),
         };
-        Ok(File::of(Store::create(store, name, path.map(Path::to_owned), settings, &self.new)?))
+        Ok(File::of(Store::create(store, name, path, settings, &self.new)?))
     }
 }

@@ -201,7 +201,7 @@ impl<'d, T> DatasetBuilder<'d, T> {
         self.shape = Some(shape.into_shape());
         self
     }
-    /// Largest extent in each dimension, `None` for no bound. Such a dataset is chunked.
+    /// Largest extent in each dimension, `None` or `u64::MAX` for no bound. Such a dataset is chunked.
     pub fn max_shape(mut self, max: impl Into<Vec<Option<u64>>>) -> Self {
         self.max_shape = Some(max.into());
         self

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     filter::{Filter, FilterSet},
     group::Group,
-    limits::{Limits, Opener, Policy},
+    limits::{Limits, Opener, Policy, lasting},
     object::{NamedDatatype, Object},
     source::{ByteSource, ByteStore, Locking, MemorySource},
     storage::{
@@ -70,7 +70,7 @@ impl OpenOptions {
     }
     /// Which other files it may lead to; the default is those below its own folder.
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.settings.policy = policy;
+        self.settings.policy = policy.lasting();
         self
     }
     /// Map the file into memory (the default, where it is built in), or read at positions. Positioned reads are for
@@ -134,7 +134,7 @@ impl OpenOptions {
         let name = path.display().to_string();
         let source =
             open_path(path, self.settings.mmap, self.settings.locking).map_err(|e| e.in_file(&name))?;
-        self.store(source, name, Some(path.to_owned()))
+        self.store(source, name, lasting(path))
     }
 
     /// Opens a file that `opener` opens, and reads it at positions, so that it may become shorter meanwhile. For the
@@ -182,7 +182,7 @@ impl OpenOptions {
             )?)
         };
         let store = open().map_err(|e| e.in_file(&name))?;
-        self.edit(Arc::new(store), name, Some(path.to_owned()))
+        self.edit(Arc::new(store), name, lasting(path))
     }
 
     /// Opens a file to change it: not on this platform.

@@ -143,6 +143,21 @@ impl Policy {
     pub fn all(reach: Reach) -> Self {
         Policy { external_links: reach.clone(), external_data: reach.clone(), virtual_sources: reach }
     }
+
+    /// The same folders when the process goes to another one.
+    pub(crate) fn lasting(mut self) -> Self {
+        for reach in [&mut self.external_links, &mut self.external_data, &mut self.virtual_sources] {
+            if let Reach::Below(root) = reach {
+                *reach = lasting(root).map_or(Reach::None, Reach::Below);
+            }
+        }
+        self
+    }
+}
+
+/// A path that stays what it is when the process goes to another folder. None if there are no folders.
+pub(crate) fn lasting(path: &Path) -> Option<PathBuf> {
+    std::path::absolute(path).ok()
 }
 
 #[cfg(test)]

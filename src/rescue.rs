@@ -8,6 +8,7 @@ use crate::{
     create::CreateOptions,
     error::{Error, Result},
     file::{File, OpenOptions},
+    limits::lasting,
     model::{
         datatype::Charset,
         link::{LinkTarget, Name},
@@ -171,7 +172,7 @@ impl OpenOptions {
         let (limits, settings) = self.parts();
         // What is being cut or overwritten must not be mapped, and nobody needs to be kept from it.
         let source = open_path(path, false, settings.locking).map_err(|e| e.in_file(&name))?;
-        let survey = survey(source, name, Some(path.to_owned()), Arc::new(limits.clone()), settings)?;
+        let survey = survey(source, name, lasting(path), Arc::new(limits.clone()), settings)?;
         let version = survey.store.superblock.version;
         let profile = if version >= 3 { Profile::Modern } else { Profile::Compatible };
         let file = CreateOptions::default().profile(profile).exclusive(true).create(out)?;

@@ -67,7 +67,7 @@ impl Texts {
                 stored.chunks_exact(size).try_for_each(|element| self.push(trim(element, padding)))
             }
             // Texts end at a NUL. Few have one, which is found out for many at a time.
-            StringPlan::Variable => stored.chunks(size * AT_A_TIME).try_for_each(|elements| {
+            StringPlan::Variable => stored.chunks(size.saturating_mul(AT_A_TIME)).try_for_each(|elements| {
                 let (first, start) = (self.len(), self.bytes.len());
                 heap.for_each_object(elements, size, |pointer, object| self.push(text_of(pointer, object)?))?;
                 if self.bytes[start..].contains(&0) {
@@ -146,7 +146,12 @@ impl Dataset {
 mod tests {
     use std::sync::Arc;
 
-    use crate::{ErrorKind, File, Limits, Object, model::link::Name, source::MemoryStore};
+    use super::*;
+    use crate::{
+        ErrorKind, File, Limits, Object,
+        model::link::Name,
+        source::{ByteSource, ByteStore, MemoryStore},
+    };
 
     fn file(texts: &[&str]) -> Arc<MemoryStore> {
         let store = Arc::new(MemoryStore::new());
@@ -190,6 +195,31 @@ mod tests {
             assert_eq!(found, text.split('\0').next().unwrap().as_bytes());
         }
         assert_eq!(found.offsets().last(), Some(&(found.bytes().len() as u64)));
+    }
+
+    #[test]
+    fn a_null_pointer_is_an_empty_text_whatever_its_length() {
+        let store = file(&["first", "second", "third"]);
+        let mut bytes = vec![0; store.len() as usize];
+        store.read_at(0, &mut bytes).unwrap();
+        // Length, address and index of the second one.
+        let is_second = |p: &[u8]| p[..4] == [6, 0, 0, 0] && p[12..] == [2, 0, 0, 0];
+        let at = bytes.windows(16).position(is_second).unwrap();
+        store.write_at(at as u64 + 4, &[0; 8]).unwrap();
+        let file = File::options().from_source(store).unwrap();
+        let texts = file.dataset("x").unwrap().read_texts(..).unwrap();
+        assert_eq!(texts.into_parts(), (vec![0, 5, 5, 10], b"firstthird".to_vec()));
+    }
+
+    #[test]
+    fn a_type_of_any_size_may_have_no_elements() {
+        let file = File::options().from_source(file(&[])).unwrap();
+        let store = file.root().unwrap().store().clone();
+        let heap = store.global_heap.session(&store.reader);
+        let huge = Datatype { size: usize::MAX / 3, ..Datatype::var_string() };
+        let mut texts = Texts { shape: vec![0], offsets: vec![0], bytes: Vec::new() };
+        texts.gather(&huge, &[], &heap).unwrap();
+        assert!(texts.is_empty());
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Extent in each dimension, the slowest first, and the largest extent in each (`None`: unlimited). Without that it
-    /// is fixed.
+    /// Extent in each dimension, the slowest first, and the largest extent in each (`None`, or `u64::MAX`: unlimited).
+    /// Without that it is fixed.
     ///
     /// # Errors
     /// `Shape` if there are more than 32 dimensions, or not as many largest extents.
@@ -56,8 +56,9 @@ impl Extent {
 
     /// Largest extent in each dimension; `None` is unlimited.
     pub fn max_dims(&self) -> impl ExactSizeIterator<Item = Option<u64>> {
-        let max = if self.has_max_dims() { &self.values[self.rank..] } else { self.dims() };
-        max.iter().map(|&max| (max != u64::MAX).then_some(max))
+        let given = self.has_max_dims();
+        let max = if given { &self.values[self.rank..] } else { self.dims() };
+        max.iter().map(move |&max| (!given || max != u64::MAX).then_some(max))
     }
 
     /// True if the largest extents are stored, false if the extent is fixed without that.
@@ -145,4 +146,29 @@ pub(crate) fn element_count(dims: &[u64]) -> Result<u64> {
     dims.iter()
         .try_fold(1u64, |n, &d| n.checked_mul(d))
         .ok_or_else(|| Error::corrupt(format!("number of elements of {dims:?} exceeds 64 bits")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unlimited_is_only_what_is_given_as_such() {
+        assert_eq!(Dataspace::simple([3, u64::MAX]).max_dims(), [Some(3), Some(u64::MAX)]);
+        let extent = Extent::new(&[3, 4], Some(&[None, Some(4)])).unwrap();
+        assert!(extent.has_max_dims());
+        assert_eq!(Dataspace::Simple(extent).max_dims(), [None, Some(4)]);
+        assert!(Extent::new(&[3, 4], Some(&[None])).is_err());
+        assert!(Extent::new(&[1; 33], None).is_err());
+    }
+
+    #[test]
+    fn what_was_fixed_can_only_shrink() {
+        let mut extent = Extent::new(&[3, 4], None).unwrap();
+        extent.resize(&[2, 4]);
+        assert_eq!(
+            (extent.dims(), extent.max_dims().collect::<Vec<_>>()),
+            (&[2, 4][..], vec![Some(3), Some(4)])
+        );
+    }
 }

@@ -80,16 +80,18 @@ impl Store {
         let Some(own) = &self.path else {
             return Err(denied("a file that is not on disk has no folder to look in"));
         };
-        let own = canonical(own).unwrap_or_else(|_| own.clone());
-        let folder = own.parent().unwrap_or(Path::new("/"));
+        // The folder that the file is really in; of one that is gone by now, that in which it was.
+        let really = canonical(own).ok().and_then(|own| Some(own.parent()?.to_owned()));
+        let was = || canonical(own.parent()?).ok();
+        let folder = really.or_else(was).ok_or_else(|| denied("the folder of the file is gone"))?;
         let name = os_path(name)?;
         let root = match reach {
-            Reach::Beside => Some(Cow::Borrowed(folder)),
+            Reach::Beside => Some(Cow::Borrowed(&*folder)),
             Reach::Below(root) => Some(Cow::Owned(canonical(root)?)),
             _ => None,
         };
         let mut refused = None;
-        for candidate in candidates(folder, &name) {
+        for candidate in candidates(&folder, &name) {
             let Ok(found) = canonical(&candidate) else { continue };
             if root.as_ref().is_some_and(|root| !found.starts_with(root)) {
                 refused.get_or_insert("it lies outside the folder that is allowed");

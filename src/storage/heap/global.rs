@@ -135,7 +135,7 @@ impl HeapSession<'_> {
         }
     }
 
-    /// Calls `f` with each of these pointers, `size` bytes each, and its object; a null pointer has an empty one.
+    /// Calls `f` with each of these pointers, `size` bytes each, and its object. A null pointer has no elements.
     /// Pointers in turn into the same collection, which is how arrays are written, share the way there.
     pub(crate) fn for_each_object(
         &self,
@@ -148,7 +148,7 @@ impl HeapSession<'_> {
         while let Some(element) = next {
             let mut pointer = HeapPointer::decode(element)?;
             if pointer.is_null() {
-                f(pointer, &[])?;
+                f(HeapPointer { len: 0, ..pointer }, &[])?;
                 next = elements.next();
                 continue;
             }

@@ -240,6 +240,13 @@ impl State {
                 if layout.edge_chunks_unfiltered && !raw.pipeline.filters.is_empty() {
                     return Err(Error::unsupported("changing a dataset whose edge chunks are not filtered"));
                 }
+                let extensible = matches!(layout.index, ChunkIndexType::ExtensibleArray { .. });
+                if extensible && !raw.dataspace.max_dims().contains(&None) {
+                    // Lengths of 2 or 4 bytes cannot say "unlimited".
+                    return Err(Error::unsupported(
+                        "changing an extensible array of chunks of a fixed extent",
+                    ));
+                }
                 let mut chunks = BTreeMap::new();
                 if let (ChunkIndexType::Implicit, Some(address)) = (layout.index, layout.address) {
                     chunks = self.implicit_chunks(&origin, raw, layout, address)?;
