@@ -16,7 +16,7 @@ pub(super) fn shape(dataspace: &Dataspace) -> String {
         Dataspace::Null => "{null}".to_owned(),
         Dataspace::Scalar => "{scalar}".to_owned(),
         Dataspace::Simple(extent) => {
-            let parts = extent.dims().iter().zip(dataspace.max_dims()).map(|(&dim, max)| match max {
+            let parts = extent.dims().iter().zip(extent.max_dims()).map(|(&dim, max)| match max {
                 Some(max) if max == dim => dim.to_string(),
                 Some(max) => format!("{dim}/{max}"),
                 None => format!("{dim}/Inf"),

@@ -71,7 +71,7 @@ impl LinkStorage {
         match header.content(store, MessageType::SymbolTable, |b| SymbolTableMessage::decode(b, sizes))? {
             Some(SymbolTableMessage { btree: Some(btree), heap: Some(heap) }) => {
                 for address in [btree, heap] {
-                    store.reader.expect(address, 64);
+                    store.reader.prefetch(address, 64);
                 }
                 Ok(LinkStorage::SymbolTable { btree, heap })
             }

@@ -21,8 +21,8 @@ use crate::{
 const NAME: &str = "object header";
 /// Most headers are not longer.
 const USUAL: u64 = 512;
-/// What messages take of most.
-const EXPECTED: usize = 320;
+/// Bytes of a header that are prefetched: those of most lie within.
+const PREFETCHED: usize = 320;
 
 /// An object header: its messages, found but not decoded.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl ObjectHeader {
     fn read_blocks(reader: &Reader, address: u64) -> Result<Self> {
         let mut first = reader.up_to(address, USUAL)?;
         if let Cow::Borrowed(bytes) = first {
-            prefetch(&bytes[..bytes.len().min(EXPECTED)]);
+            prefetch(&bytes[..bytes.len().min(PREFETCHED)]);
         }
         let prefix = HeaderPrefix::decode(&first)?;
         match usize::try_from(prefix.total_len()) {

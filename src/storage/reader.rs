@@ -145,7 +145,7 @@ impl Reader {
     }
 
     /// Says that these bytes will be read in a moment, which helps where there is a map. They need not exist.
-    pub(crate) fn expect(&self, address: u64, len: u64) {
+    pub(crate) fn prefetch(&self, address: u64, len: u64) {
         let mapped = !self.source.copies_faster() || self.reads.load(Ordering::Relaxed) >= FIRST_READS;
         if mapped && let Some(bytes) = self.known(address, len) {
             prefetch(bytes);

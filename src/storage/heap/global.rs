@@ -172,20 +172,20 @@ impl HeapRead for HeapSession<'_> {
     }
     #[inline]
     fn with_object(&self, address: u64, index: u32, f: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut object = |collection: &Collection| {
+            let block = collection.block.bytes(self.reader);
+            f(self.counted(collection.object(block, address, index)?)?)
+        };
         if let Some((last, collection)) = &*self.last.borrow()
             && *last == address
         {
-            return f(self.counted(collection.object(
-                collection.block.bytes(self.reader),
-                address,
-                index,
-            )?)?);
+            return object(collection);
         }
         let collection = self.heap.collection(self.reader, address)?;
         // An element within an element is looked for while the outer one is in use.
         if let Ok(mut last) = self.last.try_borrow_mut() {
             *last = Some((address, collection.clone()));
         }
-        f(self.counted(collection.object(collection.block.bytes(self.reader), address, index)?)?)
+        object(&collection)
     }
 }
