@@ -393,11 +393,18 @@ fn long_work_ends() {
         assert!(begin.elapsed() < Duration::from_secs(7), "{:?}", begin.elapsed());
     }
     // An answer that has begun is broken off. Digits take longer to write than to read, so that the time is the server's:
-    // what it waits for the client does not count.
+    // what it waits for the client does not count. On a busy machine it takes a while until it begins.
+    let server = limited(&folder, |o| {
+        o.limits.timeout = Duration::from_secs(5);
+        o.limits.max_decoded = u64::MAX;
+        o.limits.max_response = u64::MAX;
+    });
     let begin = Instant::now();
     let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
     stream
-        .write_all(b"GET /data?file=bombs.h5&path=/petabytes&format=json HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(
+            b"GET /data?file=bombs.h5&path=/petabytes&format=json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        )
         .unwrap();
     let mut buffer = vec![0; 1 << 20];
     let mut bytes = 0u64;
@@ -407,7 +414,7 @@ fn long_work_ends() {
         }
         bytes += n as u64;
     }
-    assert!(bytes > 1 << 20 && begin.elapsed() < Duration::from_secs(15), "{bytes} {:?}", begin.elapsed());
+    assert!(bytes > 1 << 20 && begin.elapsed() < Duration::from_secs(30), "{bytes} {:?}", begin.elapsed());
 }
 
 /// How many requests are being worked on, by and by.
